@@ -1,0 +1,12 @@
+//! What `token` promises, one module per kind of thing that it reads.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+
+mod access;
+mod cursor;
+mod forge;
+mod keys;
+mod page;
+mod properties;
+mod refresh;
+mod vectors;
