@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Latchkey's test hosts: the filter in wasmtime under a proxy-wasm host, and an issuer with keys of its own.
+
+pub mod host;
