@@ -1,1 +1,34 @@
-//! Placeholder.
+//! Latchkey's filter: decides inside Envoy whether a request may pass.
+//!
+//! A request goes through `request` (what it carries), `path` and the rules of `config` (what it is asked for), `gate` (the order of
+//! the checks), `verified` (tokens that were verified before) and `revocations` (is the session still alive). The verdict is a value;
+//! `denial` knows how each refusal is answered.
+//!
+//! Beside it runs `subscription`: in one VM of each Envoy, chosen by `lease`, it polls the companion's feed and writes what it learns
+//! into shared data (`shared`, `bucket`, `state`), where every worker sees it at its next request.
+//!
+//! All of this is plain Rust without clock, randomness or host. `envoy` alone knows proxy-wasm, and is compiled for wasm alone.
+
+#![deny(clippy::arithmetic_side_effects)]
+#![cfg_attr(
+    not(target_arch = "wasm32"),
+    expect(dead_code, reason = "off wasm only the tests call the rules")
+)]
+
+mod bucket;
+mod config;
+mod denial;
+mod gate;
+mod held_keys;
+mod identity;
+mod lease;
+mod path;
+mod request;
+mod revocations;
+mod shared;
+mod state;
+mod subscription;
+mod verified;
+
+#[cfg(target_arch = "wasm32")]
+mod envoy;

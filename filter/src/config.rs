@@ -1,0 +1,337 @@
+//! The plugin configuration, read strictly: a pure function of its bytes (FR-21).
+
+mod reader;
+mod rules;
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use token::{KeySet, strict_json};
+
+use crate::identity::IdentityHeaders;
+
+pub(crate) use reader::Members;
+pub(crate) use rules::{Require, Rule};
+
+/// Why a configuration is refused: the path of the field, and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ConfigError {
+    path: String,
+    problem: String,
+}
+
+impl ConfigError {
+    pub(crate) fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            problem: problem.into(),
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.as_str() {
+            "" => f.write_str(&self.problem),
+            path => write!(f, "{path}: {}", self.problem),
+        }
+    }
+}
+
+/// What happens when the state is older than `max_staleness`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnStale {
+    /// 503.
+    Deny,
+    /// Requests pass and the app is told; the one setting that trades safety for availability.
+    Allow,
+}
+
+/// Where the feed is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Companion {
+    /// The Envoy cluster of the companion's internal listener.
+    pub(crate) cluster: String,
+    /// `:authority` of the polls.
+    pub(crate) authority: String,
+    /// The environment variable of the gateway token.
+    pub(crate) token_env: String,
+}
+
+/// Keys that are pinned instead of fetched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PinnedKeys {
+    pub(crate) access: Option<KeySet>,
+    pub(crate) feed: Option<KeySet>,
+}
+
+/// A configuration that can be worked with.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) issuer: String,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) companion: Option<Companion>,
+    pub(crate) pinned: PinnedKeys,
+    pub(crate) clock_skew: Duration,
+    pub(crate) max_token_lifetime: Duration,
+    pub(crate) max_staleness: Duration,
+    pub(crate) on_stale: OnStale,
+    pub(crate) realm: String,
+    pub(crate) identity: IdentityHeaders,
+    pub(crate) forward_token: bool,
+    pub(crate) token_cache_size: usize,
+    pub(crate) ready_path: Option<String>,
+    pub(crate) rules: Vec<Rule>,
+    /// Names the subscription: configurations that agree in all that shapes the feed share one.
+    pub(crate) namespace: String,
+}
+
+impl Config {
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// The first fault, with the path of its field.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ConfigError> {
+        let document = parse_json(bytes)?;
+        let mut members = Members::new("", &document)?;
+        let issuer = members.required_text("issuer")?.to_owned();
+        check_name("issuer", &issuer)?;
+        let audiences = members
+            .texts("audiences")?
+            .ok_or_else(|| ConfigError::new("audiences", "is required"))?;
+        if audiences.is_empty() {
+            return Err(ConfigError::new(
+                "audiences",
+                "must name at least one audience",
+            ));
+        }
+        audiences
+            .iter()
+            .try_for_each(|audience| check_name("audiences", audience))?;
+        for name in ["login_page", "allowed_origins"] {
+            members.refuse(name)?;
+        }
+        let companion = members
+            .object("companion")?
+            .map(parse_companion)
+            .transpose()?;
+        let pinned = members
+            .object("jwks")?
+            .map(parse_pinned)
+            .transpose()?
+            .unwrap_or_default();
+        let on_stale = match members.text("on_stale")? {
+            None | Some("deny") => OnStale::Deny,
+            Some("allow") => OnStale::Allow,
+            Some(_) => {
+                return Err(ConfigError::new(
+                    "on_stale",
+                    "must be \"deny\" or \"allow\"",
+                ));
+            }
+        };
+        check_sources(companion.as_ref(), &pinned, on_stale)?;
+        if let Some(credentials) = members.object("credentials")? {
+            check_credentials(credentials)?;
+        }
+        let max_staleness = members.duration("max_staleness", 60, 5..=3_600)?;
+        let config = Self {
+            namespace: namespace(&document, &issuer, on_stale, max_staleness),
+            realm: realm(members.text("realm")?, &issuer)?,
+            clock_skew: members.duration("clock_skew", 30, 0..=60)?,
+            max_token_lifetime: members.duration("max_token_lifetime", 900, 1..=86_400)?,
+            identity: IdentityHeaders::parse(members.object("identity_headers")?)?,
+            forward_token: members.flag("forward_token")?.unwrap_or(false),
+            token_cache_size: members.count("token_cache_size", 4_096, 1..=1_000_000)?,
+            ready_path: members
+                .text("ready_path")?
+                .map(|path| rules::plain_path("ready_path", path))
+                .transpose()?,
+            rules: rules::parse(members.array("rules")?)?,
+            issuer,
+            audiences,
+            companion,
+            pinned,
+            max_staleness,
+            on_stale,
+        };
+        members.finish()?;
+        Ok(config)
+    }
+
+    /// Whether the decision depends on the path at all.
+    pub(crate) fn has_path_rules(&self) -> bool {
+        !self.rules.is_empty() || self.ready_path.is_some()
+    }
+}
+
+fn parse_json(bytes: &[u8]) -> Result<Value, ConfigError> {
+    if bytes.is_empty() {
+        return Err(ConfigError::new(
+            "",
+            "the configuration is empty; `issuer` and `audiences` are required",
+        ));
+    }
+    // A `google.protobuf.Struct` reaches the plugin as its wire format, which begins with the tag of its first field.
+    if !matches!(bytes.trim_ascii_start().first(), Some(b'{')) {
+        let problem = "the configuration must be a JSON object in a google.protobuf.StringValue (a Struct arrives as protobuf bytes)";
+        return Err(ConfigError::new("", problem));
+    }
+    strict_json(bytes).map_err(|error| {
+        ConfigError::new("", format!("the configuration is not strict JSON: {error}"))
+    })
+}
+
+/// An issuer or audience: neither empty nor a wildcard (CF-02).
+fn check_name(path: &str, name: &str) -> Result<(), ConfigError> {
+    let is_good =
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic()) && !name.contains('*');
+    is_good
+        .then_some(())
+        .ok_or_else(|| ConfigError::new(path, "must be printable, not empty and without wildcard"))
+}
+
+fn parse_companion(mut members: Members<'_>) -> Result<Companion, ConfigError> {
+    let companion = Companion {
+        cluster: members.required_text("cluster")?.to_owned(),
+        authority: members.text("authority")?.unwrap_or("companion").to_owned(),
+        token_env: members.required_text("token_env")?.to_owned(),
+    };
+    let is_token =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    for (name, text) in [
+        ("companion.cluster", &companion.cluster),
+        ("companion.authority", &companion.authority),
+    ] {
+        if !is_token(text) {
+            return Err(ConfigError::new(name, "must be printable and not empty"));
+        }
+    }
+    let is_variable = |name: &str| {
+        name.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    if !is_variable(&companion.token_env) || companion.token_env.is_empty() {
+        return Err(ConfigError::new(
+            "companion.token_env",
+            "must be the name of an environment variable",
+        ));
+    }
+    members.finish()?;
+    Ok(companion)
+}
+
+fn parse_pinned(mut members: Members<'_>) -> Result<PinnedKeys, ConfigError> {
+    let mut set = |name: &str| {
+        let Some(value) = members.value(name) else {
+            return Ok(None);
+        };
+        let set = KeySet::parse_value(value)
+            .map_err(|error| ConfigError::new(format!("jwks.{name}"), error.to_string()))?;
+        Ok(Some(set))
+    };
+    let pinned = PinnedKeys {
+        access: set("inline")?,
+        feed: set("feed")?,
+    };
+    members.finish()?;
+    if pinned == PinnedKeys::default() {
+        return Err(ConfigError::new(
+            "jwks",
+            "must hold `inline`, `feed` or both",
+        ));
+    }
+    let is_shared =
+        |feed: &KeySet, access: &KeySet| access.iter().any(|key| feed.find(key.kid()).is_some());
+    if let (Some(access), Some(feed)) = (&pinned.access, &pinned.feed)
+        && is_shared(feed, access)
+    {
+        return Err(ConfigError::new(
+            "jwks.feed",
+            "holds a key that also signs access tokens",
+        ));
+    }
+    Ok(pinned)
+}
+
+/// Keys must come from somewhere, and without a feed nobody can promise that a revocation arrives.
+fn check_sources(
+    companion: Option<&Companion>,
+    pinned: &PinnedKeys,
+    on_stale: OnStale,
+) -> Result<(), ConfigError> {
+    if companion.is_some() {
+        return Ok(());
+    }
+    if pinned.access.is_none() {
+        return Err(ConfigError::new(
+            "companion",
+            "is required unless `jwks.inline` holds the keys",
+        ));
+    }
+    if pinned.feed.is_some() {
+        return Err(ConfigError::new(
+            "jwks.feed",
+            "has no use without `companion`",
+        ));
+    }
+    if on_stale == OnStale::Deny {
+        return Err(ConfigError::new(
+            "on_stale",
+            "must be \"allow\" without `companion`: no revocation can arrive",
+        ));
+    }
+    Ok(())
+}
+
+fn check_credentials(mut members: Members<'_>) -> Result<(), ConfigError> {
+    members.refuse("cookie")?;
+    if members.flag("header")? == Some(false) {
+        return Err(ConfigError::new(
+            "credentials.header",
+            "must be true: no other credential is supported yet",
+        ));
+    }
+    members.finish()
+}
+
+/// The protection space of the challenges (RFC 9110 section 11.5): the issuer's host unless said otherwise.
+fn realm(text: Option<&str>, issuer: &str) -> Result<String, ConfigError> {
+    let host = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
+    let host = host.split(['/', '?', '#']).next().unwrap_or(host);
+    let realm = text.unwrap_or(host);
+    let is_quotable = !realm.is_empty()
+        && realm
+            .bytes()
+            .all(|byte| (byte.is_ascii_graphic() || byte == b' ') && !matches!(byte, b'"' | b'\\'));
+    is_quotable.then(|| realm.to_owned()).ok_or_else(|| {
+        ConfigError::new(
+            "realm",
+            "must be printable, without quotation mark or backslash",
+        )
+    })
+}
+
+/// Names the subscription by all that shapes it: an edit of rules keeps it, a change of these starts another.
+fn namespace(document: &Value, issuer: &str, on_stale: OnStale, max_staleness: Duration) -> String {
+    let part = |name: &str| document.get(name).map(Value::to_string).unwrap_or_default();
+    // JSON strings cannot contain a bare line feed, so no two different inputs give one text.
+    let text = format!(
+        "1\n{}\n{}\n{}\n{on_stale:?}\n{}\n{}",
+        Value::from(issuer),
+        part("companion"),
+        part("jwks"),
+        max_staleness.as_secs(),
+        max_staleness.as_secs(),
+    );
+    let mut name = [0; 16];
+    name.iter_mut()
+        .zip(Sha256::digest(text))
+        .for_each(|(to, from)| *to = from);
+    format!("{:032x}", u128::from_be_bytes(name))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,301 @@
+//! The adapter: contexts and host calls. Translates between proxy-wasm and the rules, and decides nothing itself.
+
+mod check;
+mod host;
+mod metrics;
+mod raw;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{Action, BufferType, ContextType, LogLevel};
+use token::Page;
+
+use crate::config::{Companion, Config};
+use crate::denial::{Answer, Denial};
+use crate::gate::{Gate, Pass, Verdict};
+use crate::identity;
+use crate::request::Request;
+use crate::subscription::{Fetch, Reply, Subscription};
+use check::HostCheck;
+use host::EnvoySharedData;
+use metrics::Metrics;
+
+const TICK: Duration = Duration::from_millis(250);
+/// A page at its largest, and one byte more, so that a larger one is seen to be too large.
+const MAX_BODY_BYTES: usize = Page::MAX_BYTES + 1;
+
+proxy_wasm::main! {{
+    proxy_wasm::set_root_context(|_| Box::new(Root { plugin: None, feed: None }));
+}}
+
+/// One configuration in one VM.
+struct Root {
+    plugin: Option<Rc<Plugin>>,
+    feed: Option<Feed>,
+}
+
+/// What the root context shares with the contexts of its requests.
+struct Plugin {
+    config: Rc<Config>,
+    gate: RefCell<Gate>,
+    check: HostCheck,
+    metrics: Metrics,
+}
+
+struct Feed {
+    subscription: Subscription,
+    companion: Companion,
+    /// `Bearer <gateway token>`; read from the environment at the first tick.
+    authorization: Option<String>,
+    has_warned: bool,
+}
+
+impl Context for Root {
+    fn on_http_call_response(
+        &mut self,
+        token_id: u32,
+        num_headers: usize,
+        body_size: usize,
+        _num_trailers: usize,
+    ) {
+        let (Some(plugin), Some(feed)) = (&self.plugin, &mut self.feed) else {
+            return;
+        };
+        let status = if num_headers == 0 {
+            None
+        } else {
+            host::response_status()
+        };
+        let body = match status {
+            Some(200) => host::response_body(body_size.min(MAX_BODY_BYTES)),
+            _ => Vec::new(),
+        };
+        let reply = Reply { status, body };
+        let next = feed.subscription.answered(
+            &EnvoySharedData,
+            &plugin.check,
+            token_id,
+            &reply,
+            host::now(),
+        );
+        feed.follow(next);
+        feed.report(plugin);
+    }
+}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, size: usize) -> bool {
+        let bytes = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size);
+        let bytes = bytes.ok().flatten().unwrap_or_default();
+        let config = match Config::parse(&bytes) {
+            Ok(config) => Rc::new(config),
+            Err(error) => {
+                host::log(
+                    LogLevel::Error,
+                    &format!("latchkey: configuration refused: {error}"),
+                );
+                return false;
+            }
+        };
+        let keys = [&config.pinned.access, &config.pinned.feed];
+        for ignored in keys.into_iter().flatten().flat_map(token::KeySet::ignored) {
+            host::log(
+                LogLevel::Warn,
+                &format!("latchkey: jwks: not used: {ignored}"),
+            );
+        }
+        self.feed = Subscription::new(&config)
+            .zip(config.companion.clone())
+            .map(|(subscription, companion)| Feed {
+                subscription,
+                companion,
+                authorization: None,
+                has_warned: false,
+            });
+        let metrics = Metrics::declare();
+        let check = HostCheck::new(metrics.native_verifications, metrics.guest_verifications);
+        let gate = RefCell::new(Gate::new(Rc::clone(&config)));
+        self.plugin = Some(Rc::new(Plugin {
+            config,
+            gate,
+            check,
+            metrics,
+        }));
+        hostcalls::set_tick_period(TICK).is_ok()
+    }
+
+    fn on_tick(&mut self) {
+        let (Some(plugin), Some(feed)) = (&self.plugin, &mut self.feed) else {
+            return;
+        };
+        if feed.read_token().is_none() {
+            return;
+        }
+        let mut random = [0; 32];
+        if getrandom::getrandom(&mut random).is_err() {
+            return;
+        }
+        let next = feed
+            .subscription
+            .tick(&EnvoySharedData, host::now(), random);
+        feed.follow(next);
+        feed.report(plugin);
+    }
+
+    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Stream {
+            plugin: self.plugin.clone(),
+        }))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}
+
+impl Feed {
+    fn read_token(&mut self) -> Option<&str> {
+        if self.authorization.is_none() {
+            let token = std::env::var(&self.companion.token_env).unwrap_or_default();
+            let token = token.trim();
+            if !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) {
+                self.authorization = Some(format!("Bearer {token}"));
+            } else if !self.has_warned {
+                self.has_warned = true;
+                let variable = &self.companion.token_env;
+                let problem = format!(
+                    "latchkey: the environment variable {variable} holds no gateway token: every request is answered 503. \
+                     Set it where Envoy starts, and list it in `environment_variables.host_env_keys` of the filter."
+                );
+                host::log(LogLevel::Error, &problem);
+            }
+        }
+        self.authorization.as_deref()
+    }
+
+    /// Sends what the subscription wants fetched.
+    fn follow(&mut self, fetch: Option<Fetch>) {
+        let (Some(fetch), Some(authorization)) = (fetch, &self.authorization) else {
+            return;
+        };
+        let headers = vec![
+            (":method", "GET"),
+            (":path", fetch.path.as_str()),
+            (":authority", self.companion.authority.as_str()),
+            ("authorization", authorization.as_str()),
+            ("accept", "application/jose, application/json"),
+        ];
+        let sent = hostcalls::dispatch_http_call(
+            &self.companion.cluster,
+            headers,
+            None,
+            vec![],
+            fetch.timeout,
+        );
+        self.subscription.sent(sent.ok(), host::now());
+    }
+
+    fn report(&mut self, plugin: &Plugin) {
+        for note in self.subscription.take_notes() {
+            plugin.metrics.count_note(note);
+            host::log_note(note);
+        }
+        plugin.metrics.record(self.subscription.gauges());
+    }
+}
+
+/// One request.
+struct Stream {
+    plugin: Option<Rc<Plugin>>,
+}
+
+impl Context for Stream {}
+
+impl HttpContext for Stream {
+    fn on_http_request_headers(&mut self, _num_headers: usize, _end_of_stream: bool) -> Action {
+        let Some(plugin) = &self.plugin else {
+            return host::answer(&Denial::Unsynced.answer("latchkey"));
+        };
+        let Some(headers) = raw::request_headers() else {
+            return plugin.deny(Denial::AmbiguousPath);
+        };
+        let request = Request::new(&headers);
+        plugin.remove_reserved(&request, raw::REQUEST_HEADERS);
+        // Nothing below re-enters: the borrow ends before any answer is sent.
+        let decision = match plugin.gate.try_borrow_mut() {
+            Ok(mut gate) => gate.decide(&request, &EnvoySharedData, &plugin.check, host::now()),
+            Err(_) => return plugin.deny(Denial::Unsynced),
+        };
+        plugin.metrics.count_lookup(decision.was_known);
+        match decision.verdict {
+            Verdict::Pass(pass) => plugin.pass(&pass),
+            Verdict::Deny(denial) => plugin.deny(denial),
+            Verdict::Ready(is_ready) => host::answer(&readiness(is_ready)),
+        }
+    }
+
+    fn on_http_request_trailers(&mut self, _num_trailers: usize) -> Action {
+        if let (Some(plugin), Some(trailers)) = (&self.plugin, raw::request_trailers()) {
+            plugin.remove_reserved(&Request::new(&trailers), raw::REQUEST_TRAILERS);
+        }
+        Action::Continue
+    }
+}
+
+impl Plugin {
+    /// Only what is there is removed: every header write clears Envoy's route cache.
+    fn remove_reserved(&self, request: &Request<'_>, map: u32) {
+        for name in request
+            .names()
+            .filter(|name| self.config.identity.is_reserved(name))
+        {
+            raw::remove_header(map, name);
+            self.metrics.sanitised.add(1);
+        }
+    }
+
+    fn pass(&self, pass: &Pass) -> Action {
+        let mut is_done = true;
+        if pass.drops_credential {
+            is_done &= raw::remove_header(raw::REQUEST_HEADERS, b"authorization");
+        }
+        for (name, value) in &pass.identity {
+            is_done &= raw::replace_header(name, value);
+        }
+        if let Some(age) = pass.stale_for {
+            is_done &= raw::replace_header(identity::STALE, &age.to_string());
+            self.metrics.stale.add(1);
+        }
+        // The mark comes last: a request on which a host call failed does not get through the interlock.
+        is_done = is_done && raw::replace_header(identity::GATE, "pass");
+        if !is_done {
+            return self.deny(Denial::Unsynced);
+        }
+        self.metrics.allowed.add(1);
+        Action::Continue
+    }
+
+    fn deny(&self, denial: Denial) -> Action {
+        self.metrics.count_denial(denial);
+        host::answer(&denial.answer(&self.config.realm))
+    }
+}
+
+fn readiness(is_ready: bool) -> Answer {
+    if !is_ready {
+        return Denial::Unsynced.answer("latchkey");
+    }
+    Answer {
+        status: 200,
+        headers: vec![
+            ("content-type", "text/plain".to_owned()),
+            ("cache-control", "no-store".to_owned()),
+        ],
+        body: "ready\n".to_owned(),
+        details: "latchkey_ready".to_owned(),
+    }
+}

@@ -1,0 +1,118 @@
+//! What the host offers, in the words of the rules.
+
+use std::time::UNIX_EPOCH;
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{Action, BufferType, LogLevel};
+use token::UnixTime;
+
+use super::raw;
+use crate::denial::Answer;
+use crate::shared::{Conflict, Found, Seen, SharedData};
+use crate::state::Now;
+use crate::subscription::Note;
+use crate::subscription::Weight;
+
+/// No entry of shared data ever has this number, so a write that names it creates or fails.
+const ABSENT: u32 = u32::MAX;
+const UNCHECKED: u32 = 0;
+
+/// The process-wide map of this `vm_id`.
+pub(super) struct EnvoySharedData;
+
+impl SharedData for EnvoySharedData {
+    fn read(&self, key: &str) -> Found {
+        match raw::shared_data(key) {
+            raw::Shared::Missing => Found::Missing,
+            raw::Shared::Value(bytes, version) => Found::Value(bytes, version),
+            raw::Shared::Failed => Found::Failed,
+        }
+    }
+
+    fn write(&self, key: &str, value: &[u8], seen: Seen) -> Result<(), Conflict> {
+        let cas = match seen {
+            Seen::Absent => ABSENT,
+            Seen::Version(version) => version,
+            Seen::Anything => UNCHECKED,
+        };
+        raw::set_shared_data(key, value, cas)
+            .then_some(())
+            .ok_or(Conflict)
+    }
+}
+
+/// Both clocks. A wall clock that cannot be read is one in which every token has expired.
+pub(super) fn now() -> Now {
+    let wall = hostcalls::get_current_time()
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let wall = wall
+        .and_then(|time| i64::try_from(time.as_secs()).ok())
+        .unwrap_or(i64::MAX);
+    Now {
+        monotonic: raw::monotonic_nanoseconds().div_euclid(1_000_000),
+        wall: UnixTime::from_seconds(wall),
+    }
+}
+
+pub(super) fn log(level: LogLevel, text: &str) {
+    // Where even logging fails there is nobody left to tell.
+    let _ = hostcalls::log(level, text);
+}
+
+pub(super) fn log_note(note: Note) {
+    let level = match note.weight() {
+        Weight::Quiet => return,
+        Weight::Info => LogLevel::Info,
+        Weight::Warning => LogLevel::Warn,
+    };
+    log(level, &format!("latchkey: {note}"));
+}
+
+pub(super) fn response_status() -> Option<u16> {
+    let status = raw::response_header(":status")?;
+    std::str::from_utf8(&status).ok()?.parse().ok()
+}
+
+pub(super) fn response_body(size: usize) -> Vec<u8> {
+    hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, size)
+        .ok()
+        .flatten()
+        .unwrap_or_default()
+}
+
+/// Sends the answer and stops the request here, whatever the host says to it.
+pub(super) fn answer(answer: &Answer) -> Action {
+    let headers: Vec<_> = answer
+        .headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    raw::send_local_response(
+        answer.status,
+        &answer.details,
+        &serialise(&headers),
+        &answer.body,
+    );
+    Action::Pause
+}
+
+/// The ABI's map: the number of pairs, the sizes of each name and value, then the bytes, each ended by NUL; little-endian.
+fn serialise(headers: &[(&str, &str)]) -> Vec<u8> {
+    let size = |text: &str| u32::try_from(text.len()).unwrap_or(0).to_le_bytes();
+    let mut bytes = u32::try_from(headers.len())
+        .unwrap_or(0)
+        .to_le_bytes()
+        .to_vec();
+    for (name, value) in headers {
+        bytes.extend_from_slice(&size(name));
+        bytes.extend_from_slice(&size(value));
+    }
+    for (name, value) in headers {
+        for text in [name, value] {
+            bytes.extend_from_slice(text.as_bytes());
+            bytes.push(0);
+        }
+    }
+    bytes
+}

@@ -1,0 +1,217 @@
+//! The host calls that the SDK wraps in a panic, called by hand; the one file with unsafe code.
+//!
+//! The SDK unwraps header names as UTF-8 and panics on statuses that it does not expect: a client could choose the former. Here every
+//! status is an answer.
+
+#![expect(unsafe_code, reason = "host calls take raw pointers")]
+
+/// `proxy_header_map_type_t` of the ABI.
+pub(super) const REQUEST_HEADERS: u32 = 0;
+/// See [`REQUEST_HEADERS`].
+pub(super) const REQUEST_TRAILERS: u32 = 1;
+const RESPONSE_OF_CALL: u32 = 6;
+const OK: u32 = 0;
+/// The clock of `clock_time_get` that all VMs of the process share and nobody sets.
+const MONOTONIC: u32 = 1;
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_get_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_replace_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+    fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize) -> u32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+        cas: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+        cas: u32,
+    ) -> u32;
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_size: usize,
+        body: *const u8,
+        body_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        grpc_status: i32,
+    ) -> u32;
+}
+
+#[link(wasm_import_module = "wasi_snapshot_preview1")]
+unsafe extern "C" {
+    fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> u32;
+}
+
+/// A read of shared data as the host answered it.
+pub(super) enum Shared {
+    Missing,
+    Value(Vec<u8>, u32),
+    Failed,
+}
+
+/// All request headers, repeats as they came; `None` when the host would not say.
+pub(super) fn request_headers() -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+    pairs(REQUEST_HEADERS)
+}
+
+/// All request trailers.
+pub(super) fn request_trailers() -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+    pairs(REQUEST_TRAILERS)
+}
+
+/// A header of the answer to a call; the call must have had an answer.
+pub(super) fn response_header(name: &str) -> Option<Vec<u8>> {
+    let (mut data, mut size) = (std::ptr::null_mut(), 0);
+    // SAFETY: the pointers live through the call; the host fills them or leaves them.
+    let status = unsafe {
+        proxy_get_header_map_value(
+            RESPONSE_OF_CALL,
+            name.as_ptr(),
+            name.len(),
+            &raw mut data,
+            &raw mut size,
+        )
+    };
+    (status == OK).then(|| take(data, size))
+}
+
+/// Sets a request header, replacing every value that it has.
+pub(super) fn replace_header(name: &str, value: &str) -> bool {
+    // SAFETY: the host copies both slices during the call.
+    let status = unsafe {
+        proxy_replace_header_map_value(
+            REQUEST_HEADERS,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    };
+    status == OK
+}
+
+/// Removes every value of a header.
+pub(super) fn remove_header(map: u32, name: &[u8]) -> bool {
+    // SAFETY: the host copies the slice during the call.
+    let status = unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) };
+    status == OK
+}
+
+/// Reads one value of shared data.
+pub(super) fn shared_data(key: &str) -> Shared {
+    const NOT_FOUND: u32 = 1;
+    let (mut data, mut size, mut cas) = (std::ptr::null_mut(), 0, 0);
+    // SAFETY: the pointers live through the call; the host fills them or leaves them.
+    let status = unsafe {
+        proxy_get_shared_data(
+            key.as_ptr(),
+            key.len(),
+            &raw mut data,
+            &raw mut size,
+            &raw mut cas,
+        )
+    };
+    match status {
+        OK => Shared::Value(take(data, size), cas),
+        NOT_FOUND => Shared::Missing,
+        _ => Shared::Failed,
+    }
+}
+
+/// Writes one value; `cas` 0 does not ask.
+pub(super) fn set_shared_data(key: &str, value: &[u8], cas: u32) -> bool {
+    // SAFETY: the host copies both slices during the call.
+    let status =
+        unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas) };
+    status == OK
+}
+
+/// Answers the request here.
+pub(super) fn send_local_response(status: u16, details: &str, headers: &[u8], body: &str) -> bool {
+    // SAFETY: the host copies all slices during the call.
+    let sent = unsafe {
+        proxy_send_local_response(
+            status.into(),
+            details.as_ptr(),
+            details.len(),
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            -1,
+        )
+    };
+    sent == OK
+}
+
+/// Monotonic nanoseconds; 0 when the host has no such clock.
+pub(super) fn monotonic_nanoseconds() -> u64 {
+    let mut time = 0;
+    // SAFETY: the pointer lives through the call.
+    let status = unsafe { clock_time_get(MONOTONIC, 1, &raw mut time) };
+    if status == OK { time } else { 0 }
+}
+
+fn pairs(map: u32) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+    let (mut data, mut size) = (std::ptr::null_mut(), 0);
+    // SAFETY: the pointers live through the call; the host fills them or leaves them.
+    let status = unsafe { proxy_get_header_map_pairs(map, &raw mut data, &raw mut size) };
+    if status != OK {
+        return None;
+    }
+    let bytes = take(data, size);
+    if bytes.is_empty() {
+        Some(Vec::new())
+    } else {
+        parse_pairs(&bytes)
+    }
+}
+
+/// The ABI's map: the number of pairs, the sizes of each name and value, then the bytes, each ended by NUL; little-endian.
+fn parse_pairs(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+    let (count, rest) = bytes.split_first_chunk::<4>()?;
+    let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+    let (sizes, mut rest) = rest.split_at_checked(count.checked_mul(8)?)?;
+    let mut text = |size: [u8; 4]| {
+        let size = usize::try_from(u32::from_le_bytes(size)).ok()?;
+        let (text, after) = rest.split_at_checked(size)?;
+        rest = after.strip_prefix(&[0])?;
+        Some(text.to_vec())
+    };
+    let (sizes, _) = sizes.as_chunks::<8>();
+    sizes
+        .iter()
+        .map(|[a, b, c, d, e, f, g, h]| Some((text([*a, *b, *c, *d])?, text([*e, *f, *g, *h])?)))
+        .collect()
+}
+
+/// Takes over a buffer that the host had allocated in this module.
+fn take(data: *mut u8, size: usize) -> Vec<u8> {
+    if data.is_null() || size == 0 {
+        return Vec::new();
+    }
+    // SAFETY: the host got `size` bytes from `proxy_on_memory_allocate`, which gives away a boxed slice of exactly that size.
+    let boxed = unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(data, size)) };
+    boxed.into_vec()
+}

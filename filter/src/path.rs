@@ -1,0 +1,126 @@
+//! The path on which rules are decided: the bytes before `?` and `#`, in one reading only.
+
+/// The path of the request target, or `None` where two readers could read it differently (FR-07).
+///
+/// Refused are: a target that does not begin with `/`, bytes outside printable ASCII, backslashes, doubled slashes, dot segments,
+/// path parameters, and percent-encodings that are malformed or stand for a separator, a dot, NUL, a percent sign or a character that
+/// needs no encoding (RFC 3986 section 2.3).
+pub(crate) fn unambiguous(target: &[u8]) -> Option<&str> {
+    let end = target
+        .iter()
+        .position(|byte| matches!(byte, b'?' | b'#'))
+        .unwrap_or(target.len());
+    let path = std::str::from_utf8(target.get(..end)?).ok()?;
+    let is_plain = path.starts_with('/')
+        && !path.contains("//")
+        && path
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b';'))
+        && path
+            .split('/')
+            .all(|segment| !matches!(segment, "." | ".."))
+        && path.split('%').skip(1).all(is_needed_encoding);
+    is_plain.then_some(path)
+}
+
+/// Whether the two digits behind a percent sign encode a byte that must be encoded and separates nothing.
+fn is_needed_encoding(after: &str) -> bool {
+    let Some(digits) = after.get(..2) else {
+        return false;
+    };
+    let Ok(byte) = u8::from_str_radix(digits, 16) else {
+        return false;
+    };
+    let is_unreserved = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+        && !is_unreserved
+        && !matches!(byte, 0 | b'/' | b'\\' | b';' | b'%')
+}
+
+/// Whether `path` is `prefix` or lies below it, by whole segments (FR-08). A final `/` of the prefix changes nothing.
+pub(crate) fn is_below(path: &str, prefix: &str) -> bool {
+    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+    path.strip_prefix(prefix)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// FR-07.
+    #[test]
+    fn a_path_with_two_readings_has_none() {
+        for target in [
+            "",
+            "*",
+            "auth",
+            "http://host/auth",
+            "//",
+            "/a//b",
+            "/a/../b",
+            "/a/.",
+            "/..",
+            "/./a",
+            "/a\\b",
+            "/a;b",
+            "/a;x=1/b",
+            "/a%2fb",
+            "/a%2Fb",
+            "/a%5cb",
+            "/%2e%2e/a",
+            "/%2E/a",
+            "/a%00",
+            "/%69",
+            "/%41",
+            "/%7e",
+            "/a%",
+            "/a%2",
+            "/a%zz",
+            "/a%+1",
+            "/a%25",
+            "/a%252f",
+            "/a%3bb",
+            "/a b",
+            "/a\tb",
+            "/\u{7f}",
+            "/é",
+        ] {
+            assert_eq!(unambiguous(target.as_bytes()), None, "{target}");
+        }
+        assert_eq!(unambiguous(b"/\xff"), None);
+        for (target, path) in [
+            ("/", "/"),
+            ("/a/b", "/a/b"),
+            ("/a/", "/a/"),
+            ("/a?x=//../%2f", "/a"),
+            ("/a#//", "/a"),
+            ("/a%20b", "/a%20b"),
+            ("/...", "/..."),
+        ] {
+            assert_eq!(unambiguous(target.as_bytes()), Some(path));
+        }
+    }
+
+    /// FR-08: the neighbours of a prefix.
+    #[test]
+    fn a_prefix_covers_whole_segments() {
+        for prefix in ["/auth", "/auth/"] {
+            for path in ["/auth", "/auth/", "/auth/v1"] {
+                assert!(is_below(path, prefix), "{path} {prefix}");
+            }
+            for path in [
+                "/",
+                "/aut",
+                "/authx",
+                "/auth.json",
+                "/x/auth",
+                "/Auth",
+                "/auth%20",
+            ] {
+                assert!(!is_below(path, prefix), "{path} {prefix}");
+            }
+        }
+        assert!(is_below("/anything", "/"));
+    }
+}

@@ -1,0 +1,168 @@
+//! What a request carries: a view of its headers, byte by byte.
+
+/// One request, as the host handed it over.
+pub(crate) struct Request<'a> {
+    headers: &'a [(Vec<u8>, Vec<u8>)],
+}
+
+/// The credential of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Credential<'a> {
+    /// None that the filter knows.
+    None,
+    /// A value that could be a token.
+    Bearer(&'a [u8]),
+    /// `Bearer`, but not in the grammar of RFC 6750 section 2.1.
+    Malformed,
+}
+
+/// More than one credential: which one counts would be a guess.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ambiguous;
+
+impl<'a> Request<'a> {
+    pub(crate) const fn new(headers: &'a [(Vec<u8>, Vec<u8>)]) -> Self {
+        Self { headers }
+    }
+
+    /// The names of all headers.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.headers.iter().map(|(name, _)| name.as_slice())
+    }
+
+    pub(crate) fn method(&self) -> &'a [u8] {
+        self.first(b":method").unwrap_or_default()
+    }
+
+    /// The request target as Envoy routes on it; no other header is read for it (FR-07).
+    pub(crate) fn target(&self) -> &'a [u8] {
+        self.first(b":path").unwrap_or_default()
+    }
+
+    /// A CORS preflight (Fetch standard, section 4.8): only this shape passes without a token (FR-09).
+    pub(crate) fn is_preflight(&self) -> bool {
+        self.method() == b"OPTIONS"
+            && self.first(b"origin").is_some()
+            && self.first(b"access-control-request-method").is_some()
+    }
+
+    /// The one credential. Repeats arrive as several pairs or joined with a comma, which no Bearer value contains (FR-02).
+    pub(crate) fn credential(&self) -> Result<Credential<'a>, Ambiguous> {
+        let mut values = self.all(b"authorization");
+        let Some(value) = values.next() else {
+            return Ok(Credential::None);
+        };
+        if values.next().is_some() || value.contains(&b',') {
+            return Err(Ambiguous);
+        }
+        Ok(bearer(value))
+    }
+
+    /// Whether any `authorization` carries what could be a Bearer credential.
+    pub(crate) fn has_bearer(&self) -> bool {
+        self.all(b"authorization")
+            .any(|value| value.contains(&b',') || bearer(value) != Credential::None)
+    }
+
+    fn first(&self, name: &[u8]) -> Option<&'a [u8]> {
+        self.all(name).next()
+    }
+
+    fn all(&self, name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
+        self.headers
+            .iter()
+            .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_slice())
+    }
+}
+
+/// RFC 6750 section 2.1 with the scheme of RFC 9110 section 11.1: another scheme is no credential of ours, a malformed value is one.
+fn bearer(value: &[u8]) -> Credential<'_> {
+    let value = value.trim_ascii();
+    let end = value
+        .iter()
+        .position(|byte| !byte.is_ascii_graphic())
+        .unwrap_or(value.len());
+    let Some((scheme, rest)) = value.split_at_checked(end) else {
+        return Credential::Malformed;
+    };
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
+        return Credential::None;
+    }
+    match rest.strip_prefix(b" ") {
+        Some(token) if is_token68(token) => Credential::Bearer(token),
+        _ => Credential::Malformed,
+    }
+}
+
+fn is_token68(text: &[u8]) -> bool {
+    let end = text
+        .iter()
+        .rposition(|byte| *byte != b'=')
+        .map_or(0, |last| last.saturating_add(1));
+    let is_letter = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+    };
+    text.get(..end)
+        .is_some_and(|letters| !letters.is_empty() && letters.iter().all(is_letter))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(values: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        values
+            .iter()
+            .map(|value| (b"authorization".to_vec(), value.to_vec()))
+            .collect()
+    }
+
+    /// FR-05.
+    #[test]
+    fn the_bearer_grammar_is_strict() {
+        for (value, expected) in [
+            (&b"Bearer abc"[..], Credential::Bearer(b"abc")),
+            (b"bEaReR a-._~+/b==", Credential::Bearer(b"a-._~+/b==")),
+            (b" Bearer abc ", Credential::Bearer(b"abc")),
+            (b"Bearer", Credential::Malformed),
+            (b"Bearer ", Credential::Malformed),
+            (b"Bearer  abc", Credential::Malformed),
+            (b"Bearer\tabc", Credential::Malformed),
+            (b"Bearer a b", Credential::Malformed),
+            (b"Bearer a=b", Credential::Malformed),
+            (b"Bearer ==", Credential::Malformed),
+            (b"Bearer \"abc\"", Credential::Malformed),
+            (b"Bearer \xff\xfe", Credential::Malformed),
+            (b"Bearer\xffabc", Credential::Malformed),
+            (b"Basic abc", Credential::None),
+            (b"Bearerabc", Credential::None),
+            (b"abc", Credential::None),
+            (b"", Credential::None),
+        ] {
+            assert_eq!(
+                Request::new(&headers(&[value])).credential(),
+                Ok(expected),
+                "{value:?}"
+            );
+        }
+    }
+
+    /// FR-02.
+    #[test]
+    fn repeated_credentials_are_ambiguous() {
+        for values in [
+            &[&b"Bearer a"[..], b"Bearer a"][..],
+            &[b"Bearer a", b"Basic b"],
+            &[b"Bearer a,Bearer b"],
+            &[b"Basic a, Bearer b"],
+            &[b"", b""],
+        ] {
+            assert_eq!(
+                Request::new(&headers(values)).credential(),
+                Err(Ambiguous),
+                "{values:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Tokens that were verified before, by all of their bytes.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use token::AccessToken;
+
+/// A bounded cache of one configuration in one VM (TV-27).
+///
+/// Holds verified tokens only. Whoever takes one out checks its time and its session again. Two generations: when the young one is
+/// full the old one goes, so a flood of tokens costs no more than two tables and no scan.
+pub(crate) struct VerifiedTokens {
+    capacity: usize,
+    keys: u64,
+    young: HashMap<Box<[u8]>, Rc<AccessToken>>,
+    old: HashMap<Box<[u8]>, Rc<AccessToken>>,
+}
+
+impl VerifiedTokens {
+    /// Room for `capacity` tokens, at least two.
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            capacity: capacity.max(2),
+            keys: 0,
+            young: HashMap::new(),
+            old: HashMap::new(),
+        }
+    }
+
+    /// The token of exactly these bytes, if it was verified with this generation of the key set.
+    pub(crate) fn find(&mut self, raw: &[u8], keys: u64) -> Option<Rc<AccessToken>> {
+        if keys != self.keys {
+            self.young.clear();
+            self.old.clear();
+            self.keys = keys;
+        }
+        if let Some(token) = self.young.get(raw) {
+            return Some(Rc::clone(token));
+        }
+        let (raw, token) = self.old.remove_entry(raw)?;
+        self.insert(raw, Rc::clone(&token));
+        Some(token)
+    }
+
+    /// Keeps a token that was verified with generation `keys` of the key set, the one of the last [`VerifiedTokens::find`].
+    pub(crate) fn keep(&mut self, raw: &[u8], keys: u64, token: Rc<AccessToken>) {
+        if keys == self.keys {
+            self.insert(raw.into(), token);
+        }
+    }
+
+    fn insert(&mut self, raw: Box<[u8]>, token: Rc<AccessToken>) {
+        if self.young.len() >= self.capacity.div_euclid(2) {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(raw, token);
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.young.len().saturating_add(self.old.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::tests::token;
+
+    /// TV-27: every byte counts, and so does the key set.
+    #[test]
+    fn a_token_is_found_by_all_its_bytes_and_its_key_set() {
+        let mut cache = VerifiedTokens::new(8);
+        assert!(cache.find(b"a.b.c", 1).is_none());
+        cache.keep(b"a.b.c", 1, token());
+        assert!(cache.find(b"a.b.c", 1).is_some());
+        for other in [&b"a.b.d"[..], b"a.b", b"a.b.c "] {
+            assert!(cache.find(other, 1).is_none());
+        }
+        assert!(cache.find(b"a.b.c", 2).is_none());
+        cache.keep(b"a.b.c", 1, token());
+        assert!(cache.find(b"a.b.c", 2).is_none());
+    }
+
+    /// TV-27: flat memory.
+    #[test]
+    fn a_flood_of_tokens_stays_within_the_bound() {
+        let mut cache = VerifiedTokens::new(8);
+        for number in 0..1_000_u32 {
+            let _ = cache.find(&number.to_be_bytes(), 0);
+            cache.keep(&number.to_be_bytes(), 0, token());
+            assert!(cache.len() <= 8);
+            assert!(cache.find(&number.to_be_bytes(), 0).is_some());
+        }
+    }
+}
