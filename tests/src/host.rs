@@ -80,10 +80,7 @@ impl Host {
     /// Lets time pass: every tick and every timeout on the way happens at its moment.
     pub fn advance(&mut self, time: Duration) {
         let end = self.world.borrow().monotonic + nanoseconds(time);
-        loop {
-            let Some(next) = self.next_event().filter(|next| *next <= end) else {
-                break;
-            };
+        while let Some(next) = self.next_event().filter(|next| *next <= end) {
             let wait = next.saturating_sub(self.world.borrow().monotonic);
             self.world.borrow_mut().pass(wait);
             self.time_out();
