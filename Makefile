@@ -1,0 +1,38 @@
+# Every target does one thing, through tools/ or cargo. The wasm module and Envoy are files: made once, when missing or outdated.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo smoke stack test lint wasm clean
+
+MODULE := envoy/latchkey.wasm
+ENVOY_BINARY := .tools/envoy
+MODULE_SOURCES := $(shell find filter token -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock rust-toolchain.toml tools/wasm
+
+help:
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
+
+demo: $(MODULE) $(ENVOY_BINARY) ## companion, Envoy and an example app; the walk on screen; then up until Ctrl-C
+	@tools/stack demo
+
+smoke: $(MODULE) $(ENVOY_BINARY) ## the same walk, exits 0 or 1
+	@tools/stack smoke
+
+stack: $(MODULE) $(ENVOY_BINARY) ## the same stack without the walk: prints `ready` and its addresses, runs until SIGTERM
+	@tools/stack stack
+
+test: $(MODULE) $(ENVOY_BINARY) ## everything: unit, property, wasmtime, stores, end-to-end on real Envoy
+	@tools/test
+
+lint: ## format, clippy natively and on wasm, docs, dependencies
+	@tools/lint
+
+wasm: $(MODULE) ## the optimised filter module, envoy/latchkey.wasm, and its sha256
+	@cat $(MODULE).sha256
+
+clean: ## removes what was built and fetched
+	rm -rf target .tools $(MODULE) $(MODULE).sha256
+
+$(MODULE): $(MODULE_SOURCES)
+	@tools/wasm
+
+$(ENVOY_BINARY): tools/envoy
+	@tools/envoy
