@@ -1,6 +1,21 @@
-//! Latchkey's test hosts: the filter in wasmtime under a proxy-wasm host, and an issuer with keys of its own.
+//! Latchkey's test hosts: the filter in wasmtime under a proxy-wasm host with an issuer of its own, and the whole stack on real
+//! Envoy with the walk of `make demo`.
 
+pub mod app;
+pub mod client;
+pub mod fault;
 pub mod forge;
 pub mod gateway;
 pub mod host;
 pub mod issuer;
+pub mod mailbox;
+pub mod part;
+pub mod place;
+pub mod ports;
+mod reaper;
+pub mod stack;
+pub mod visitor;
+pub mod walk;
+pub mod watch;
+pub mod wire;
+pub mod workers;

@@ -1,0 +1,186 @@
+//! A caller from outside: one connection, plain requests, answers that are read whole. Knows addresses, not Latchkey.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use reqwest::blocking::{Client as Http, RequestBuilder};
+use reqwest::redirect::Policy;
+use serde_json::Value;
+
+use crate::fault::Fault;
+
+/// Longer than the longest wait for a receipt.
+const TIMEOUT: Duration = Duration::from_secs(40);
+
+/// A caller; its requests go one after the other over one connection, as long as both sides keep it.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: Http,
+    base: String,
+}
+
+/// An answer, read to its end.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+/// A request that is being put together.
+pub struct Request(RequestBuilder);
+
+impl Client {
+    /// A caller of that port on 127.0.0.1.
+    ///
+    /// # Errors
+    /// When the process has no threads or files left.
+    pub fn new(port: u16) -> Result<Self, Fault> {
+        Self::build(port, None)
+    }
+
+    /// The same from the address `from`, such as 127.0.0.2.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn from_address(port: u16, from: IpAddr) -> Result<Self, Fault> {
+        Self::build(port, Some(from))
+    }
+
+    fn build(port: u16, from: Option<IpAddr>) -> Result<Self, Fault> {
+        let http = Http::builder()
+            .local_address(from)
+            .pool_max_idle_per_host(1)
+            .http1_only()
+            .no_proxy()
+            .redirect(Policy::none())
+            .timeout(TIMEOUT)
+            .build()
+            .map_err(Fault::while_doing("an HTTP client"))?;
+        let base = format!("http://127.0.0.1:{port}");
+        Ok(Self { http, base })
+    }
+
+    /// A GET.
+    pub fn get(&self, path: &str) -> Request {
+        self.request("GET", path)
+    }
+
+    /// A POST.
+    pub fn post(&self, path: &str) -> Request {
+        self.request("POST", path)
+    }
+
+    /// A DELETE.
+    pub fn delete(&self, path: &str) -> Request {
+        self.request("DELETE", path)
+    }
+
+    /// A request with any method.
+    pub fn request(&self, method: &str, path: &str) -> Request {
+        let method = method.parse().unwrap_or_default();
+        Request(self.http.request(method, format!("{}{path}", self.base)))
+    }
+}
+
+impl Request {
+    /// With an access token.
+    #[must_use]
+    pub fn bearer(self, token: &str) -> Self {
+        Self(self.0.bearer_auth(token))
+    }
+
+    /// With one more header field.
+    #[must_use]
+    pub fn header(self, name: &str, value: &str) -> Self {
+        Self(self.0.header(name, value))
+    }
+
+    /// With a JSON body.
+    #[must_use]
+    pub fn json(self, body: &Value) -> Self {
+        Self(self.0.json(body))
+    }
+
+    /// Sends it.
+    ///
+    /// # Errors
+    /// When there is no answer: refused, cut off, too late.
+    pub fn send(self) -> Result<Answer, Fault> {
+        let fault = |error: reqwest::Error| {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            Fault::new(format!("{error} ({})", cause.unwrap_or_default()))
+        };
+        let response = self.0.send().map_err(fault)?;
+        let status = response.status().as_u16();
+        let headers = response
+            .headers()
+            .iter()
+            .map(|(name, value)| {
+                (
+                    name.to_string(),
+                    value.as_bytes().escape_ascii().to_string(),
+                )
+            })
+            .collect();
+        let body = response.bytes().map_err(fault)?.to_vec();
+        Ok(Answer {
+            status,
+            headers,
+            body,
+        })
+    }
+}
+
+impl Answer {
+    /// The first header field of that lower-case name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        headers
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON; null when it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// The string at this JSON pointer of the body, or nothing.
+    pub fn string(&self, pointer: &str) -> String {
+        let json = self.json();
+        let found = json.pointer(pointer).and_then(Value::as_str);
+        found.unwrap_or_default().to_owned()
+    }
+
+    /// Itself, when it has that status.
+    ///
+    /// # Errors
+    /// When it has another.
+    pub fn expect(self, status: u16, what: &str) -> Result<Self, Fault> {
+        if self.status == status {
+            return Ok(self);
+        }
+        let (got, body) = (self.status, self.text());
+        Err(Fault::new(format!(
+            "{what}: {got} where {status} was expected: {body}"
+        )))
+    }
+
+    /// Of the example app's answer: the header fields that reached it under this lower-case name.
+    pub fn echoed(&self, name: &str) -> Vec<String> {
+        let json = self.json();
+        let fields = json["headers"].as_array().cloned().unwrap_or_default();
+        fields
+            .iter()
+            .filter(|field| field[0] == name)
+            .filter_map(|field| field[1].as_str().map(ToOwned::to_owned))
+            .collect()
+    }
+}

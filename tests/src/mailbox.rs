@@ -1,0 +1,69 @@
+//! The companion's mail folder, read as its owner would: the newest mail to an address, and the code in it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::fault::Fault;
+use crate::watch::wait_for;
+
+/// How long a mail may take.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A folder of `.eml` files.
+#[derive(Clone, Debug)]
+pub struct Mailbox(PathBuf);
+
+impl Mailbox {
+    /// The one in this folder.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self(folder.into())
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.0
+    }
+
+    /// All mails to that address, oldest first.
+    pub fn mails_to(&self, address: &str) -> Vec<String> {
+        let mut mails: Vec<_> = fs::read_dir(&self.0)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|entry| entry.path().extension().is_some_and(|kind| kind == "eml"))
+            .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+            .filter_map(|(at, path)| Some((at, path.clone(), fs::read_to_string(path).ok()?)))
+            .filter(|(_, _, mail)| recipient(mail).is_some_and(|to| to == address))
+            .collect();
+        mails.sort();
+        mails.into_iter().map(|(_, _, mail)| mail).collect()
+    }
+
+    /// The six digits in the newest mail to that address, once there is one.
+    ///
+    /// # Errors
+    /// When none comes in time.
+    pub fn code_for(&self, address: &str) -> Result<String, Fault> {
+        let what = format!("a mail with a code to {address}");
+        wait_for(&what, PATIENCE, || {
+            Ok(self.mails_to(address).last().and_then(|mail| code_in(mail)))
+        })
+    }
+}
+
+fn recipient(mail: &str) -> Option<&str> {
+    let header = mail.lines().take_while(|line| !line.is_empty());
+    let to = header
+        .map(|line| line.strip_prefix("To: "))
+        .find_map(|to| to)?;
+    Some(to.trim().trim_start_matches('<').trim_end_matches('>'))
+}
+
+/// The first run of exactly six digits in the body.
+fn code_in(mail: &str) -> Option<String> {
+    let body = mail.lines().skip_while(|line| !line.is_empty());
+    body.flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric()))
+        .find(|word| word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit()))
+        .map(ToOwned::to_owned)
+}

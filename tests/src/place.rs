@@ -1,0 +1,62 @@
+//! Where the parts of the stack are: in the checkout, beside the running program, or where the environment says.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use crate::fault::Fault;
+
+/// The repository root. Envoy runs in it, because the shipped configuration names the module relative to it.
+pub fn root() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap_or(tests).to_owned()
+}
+
+/// The program `name` of this workspace, built beside the one that runs.
+///
+/// # Errors
+/// When it was not built.
+pub fn program(name: &str) -> Result<PathBuf, Fault> {
+    let running = env::current_exe().map_err(Fault::while_doing("the running program"))?;
+    // Test programs lie one folder deeper, in `deps`.
+    running
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+        .ok_or_else(|| {
+            Fault::new(format!(
+                "the program {name} is missing; run: cargo build --workspace --bins"
+            ))
+        })
+}
+
+/// Envoy 1.40: the one that `ENVOY` names, or the one that the Makefile gets.
+///
+/// # Errors
+/// When there is none.
+pub fn envoy() -> Result<PathBuf, Fault> {
+    let path = match env::var_os("ENVOY").filter(|path| !path.is_empty()) {
+        Some(path) => PathBuf::from(path),
+        None => root().join(".tools/envoy"),
+    };
+    if path.is_file() {
+        return Ok(path);
+    }
+    let path = path.display();
+    Err(Fault::new(format!(
+        "there is no Envoy at {path}; run: make .tools/envoy"
+    )))
+}
+
+/// The shipped configuration, once the module that it loads is there.
+///
+/// # Errors
+/// When one of the two is missing.
+pub fn shipped_configuration() -> Result<String, Fault> {
+    if !root().join("envoy/latchkey.wasm").is_file() {
+        return Err(Fault::new("envoy/latchkey.wasm is missing; run: make wasm"));
+    }
+    let path = root().join("envoy/envoy.yaml");
+    std::fs::read_to_string(&path).map_err(Fault::while_doing(path.display()))
+}
