@@ -204,8 +204,8 @@ impl Stack {
     /// # Errors
     /// Tells which part ended, and its last words.
     pub fn must_run(&mut self) -> Result<(), Fault> {
-        let parts = self.companion.iter_mut().chain(&mut self.envoy);
-        parts.map(Part::must_run).collect()
+        let mut parts = self.companion.iter_mut().chain(&mut self.envoy);
+        parts.try_for_each(Part::must_run)
     }
 
     /// A fault for each part that has ended since it was last asked; such a part is no longer one.

@@ -62,7 +62,7 @@ fn envoy_refuses_every_bad_filter_configuration_and_names_the_field() {
         (
             READY,
             plus(r#""jwks": { "inline": { "keys": [] } }"#),
-            "jwks",
+            "jwks.inline",
         ),
         (READY, r#""ready_path": "ready","#.to_owned(), "ready_path"),
         (CLUSTER, r#""cluster": "","#.to_owned(), "companion.cluster"),
@@ -70,7 +70,7 @@ fn envoy_refuses_every_bad_filter_configuration_and_names_the_field() {
         (
             r#""x-auth-subject": "sub","#,
             r#""content-type": "sub","#.to_owned(),
-            "identity_headers",
+            "identity_headers.content-type",
         ),
         (
             PUBLIC,
@@ -80,7 +80,7 @@ fn envoy_refuses_every_bad_filter_configuration_and_names_the_field() {
         (
             PUBLIC,
             r#"{ "match": {}, "require": "none" }"#.to_owned(),
-            "rules[3].match",
+            "rules[3].match.prefix",
         ),
         (
             PUBLIC,
@@ -92,7 +92,11 @@ fn envoy_refuses_every_bad_filter_configuration_and_names_the_field() {
             r#"{ "match": { "prefix": "/public", "verb": "GET" }, "require": "none" }"#.to_owned(),
             "rules[3].match.verb",
         ),
-        (PUBLIC, format!("{PUBLIC},"), "configuration"),
+        (
+            PUBLIC,
+            format!("{PUBLIC},"),
+            "the configuration is not strict JSON",
+        ),
     ];
     for (old, new, field) in cases {
         let output = validate(&with(old, &new));
