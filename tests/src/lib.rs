@@ -5,7 +5,9 @@ pub mod app;
 pub mod client;
 pub mod fault;
 pub mod forge;
+#[cfg(feature = "host")]
 pub mod gateway;
+#[cfg(feature = "host")]
 pub mod host;
 pub mod issuer;
 pub mod mailbox;
