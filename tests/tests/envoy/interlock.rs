@@ -1,3 +1,6 @@
+use std::path::Path;
+use std::process::Command;
+
 use tests::place::shipped_configuration;
 use tests::stack::{READY_PATH, Stack};
 use tests::wire;
@@ -39,4 +42,51 @@ fn where_envoy_skipped_the_filter_every_request_is_403_with_and_without_a_forged
     );
     let reached = stats(stack.ports(), "cluster.app.upstream_rq_total").unwrap();
     assert!(reached.values().all(|count| *count == 0), "{reached:?}");
+}
+
+/// Compiles the stand-in for the filter into `folder`.
+fn stand_in(folder: &Path) -> String {
+    let module = folder.join("stand_in.wasm");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("stand_in/filter.rs");
+    let compiled = Command::new("rustc")
+        .args(["--edition", "2024", "--target", "wasm32-wasip1"])
+        .args(["--crate-type", "cdylib", "-O", "-C", "panic=abort", "-o"])
+        .args([&module, &source])
+        .status()
+        .unwrap();
+    assert!(compiled.success());
+    module.display().to_string()
+}
+
+/// FR-11, FR-21: the one worker on which the filter did not start, beside another on which it did.
+#[test]
+fn a_worker_whose_filter_did_not_start_answers_403_while_the_other_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = stand_in(folder.path());
+    let shipped = shipped_configuration().unwrap();
+    let mut setup = setup();
+    setup.configuration = Some(shipped.replace("envoy/latchkey.wasm", &module));
+    let mut stack = Stack::prepare(setup).unwrap();
+    stack.start_envoy().unwrap();
+    let callers = at_both_workers(stack.ports(), 2).unwrap();
+    let status_at = |worker: usize, mark: Option<&str>| {
+        let callers = callers.iter().filter(|caller| caller.worker == worker);
+        let statuses: Vec<_> = callers
+            .map(|caller| {
+                let request = caller.client.get("/orders");
+                let request = match mark {
+                    Some(mark) => request.header("x-auth-gate", mark),
+                    None => request,
+                };
+                request.send().unwrap().status
+            })
+            .collect();
+        assert_eq!(statuses[0], statuses[1]);
+        statuses[0]
+    };
+    for mark in [None, Some("pass")] {
+        let mut statuses = [status_at(0, mark), status_at(1, mark)];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 403], "with the mark {mark:?}");
+    }
 }
