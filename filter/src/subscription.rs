@@ -15,7 +15,9 @@ use crate::shared::{Found, Scope, Seen, SharedData};
 use crate::state::{Now, State};
 use crate::{held_keys, lease, revocations};
 
-pub(crate) use note::{Note, Weight};
+pub(crate) use note::Note;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use note::Weight;
 
 const FIRST_BACKOFF: u64 = 250;
 const LONGEST_BACKOFF: u64 = 5_000;

@@ -10,18 +10,18 @@ use super::ConfigError;
 /// One object of the configuration and the path that leads to it.
 pub(crate) struct Members<'a> {
     path: String,
-    members: &'a Map<String, Value>,
+    object: &'a Map<String, Value>,
     known: Vec<String>,
 }
 
 impl<'a> Members<'a> {
     pub(crate) fn new(path: &str, value: &'a Value) -> Result<Self, ConfigError> {
-        let members = value
+        let object = value
             .as_object()
             .ok_or_else(|| ConfigError::new(path, "must be an object"))?;
         Ok(Self {
             path: path.to_owned(),
-            members,
+            object,
             known: Vec::new(),
         })
     }
@@ -36,12 +36,12 @@ impl<'a> Members<'a> {
 
     pub(crate) fn value(&mut self, name: &str) -> Option<&'a Value> {
         self.known.push(name.to_owned());
-        self.members.get(name)
+        self.object.get(name)
     }
 
     /// All members, whatever their names.
     pub(crate) fn all(self) -> impl Iterator<Item = (&'a String, &'a Value)> {
-        self.members.iter()
+        self.object.iter()
     }
 
     pub(crate) fn text(&mut self, name: &str) -> Result<Option<&'a str>, ConfigError> {
@@ -148,7 +148,7 @@ impl<'a> Members<'a> {
 
     /// Refuses what nobody asked for (CF-01).
     pub(crate) fn finish(self) -> Result<(), ConfigError> {
-        match self.members.keys().find(|name| !self.known.contains(name)) {
+        match self.object.keys().find(|name| !self.known.contains(name)) {
             None => Ok(()),
             Some(name) => Err(ConfigError::new(self.path_of(name), "is not a known key")),
         }
