@@ -262,10 +262,7 @@ fn encodings(issuer: &Issuer, session: &Session, add: &mut Add<'_>) {
         ),
         (format!("+{header64}"), payload64.clone()),
         (header64.clone(), format!("{payload64}/")),
-        (
-            header64.clone(),
-            with_stray_bits(&payload),
-        ),
+        (header64.clone(), with_stray_bits(&payload)),
     ] {
         add("TV-13 base64", es256_parts(&header, &payload));
     }
@@ -439,7 +436,11 @@ const ORDER: [u8; 32] = [
 
 /// The same bytes by a lax decoder: the unused bits of the last character are not zero.
 fn with_stray_bits(payload: &str) -> String {
-    let room = if payload.len() % 3 == 0 { " " } else { "" };
+    let room = if payload.len().is_multiple_of(3) {
+        " "
+    } else {
+        ""
+    };
     let part = encode(format!("{payload}{room}"));
     let (rest, last) = part.split_at(part.len() - 1);
     let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
