@@ -1,1 +1,46 @@
-//! Placeholder.
+//! Latchkey's companion: owns accounts, passwords, codes, sessions and refresh tokens, and publishes every revocation.
+//!
+//! A request comes in through `server` and `routes`, is read by `request` and, where it needs one, by `owner`; a feature's file
+//! (`accounts`, `login`, `sessions`, `gateway`) does the work and answers, or refuses with an `error`.
+//!
+//! The rules know neither HTTP nor SQL: `rotation`, `receipt`, `throttle`, `code`, `password`, `email`, `address`. What must last is
+//! behind `store`, a trait whose methods are facts, each one transaction; `sqlite` is the embedded one.
+//!
+//! Beside the requests run the feed's one reader (`feed`), which holds the gateways' polls and answers them the moment something is
+//! committed, and the outbox's worker (`outbox`), where alone it shows whether an account exists. `gateways` knows who polls and what
+//! was acknowledged; `receipts` waits for it.
+
+#![forbid(unsafe_code)]
+
+pub mod accounts;
+pub mod address;
+pub mod app;
+pub mod clock;
+pub mod code;
+pub mod config;
+pub mod email;
+pub mod entropy;
+pub mod error;
+pub mod feed;
+pub mod gateway;
+pub mod gateways;
+pub mod keys;
+pub mod login;
+pub mod mail;
+pub mod outbox;
+pub mod owner;
+pub mod password;
+pub mod receipt;
+pub mod receipts;
+pub mod request;
+pub mod rotation;
+pub mod routes;
+pub mod server;
+pub mod service;
+pub mod sessions;
+pub mod span;
+pub mod sqlite;
+pub mod store;
+pub mod throttle;
+pub mod tokens;
+pub mod vault;

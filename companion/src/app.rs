@@ -1,0 +1,153 @@
+//! What all requests share.
+
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use tokio::sync::Notify;
+
+use crate::address::Trust;
+use crate::clock::Millis;
+use crate::config::Settings;
+use crate::error::ApiError;
+use crate::feed::Feed;
+use crate::gateways::Gateways;
+use crate::keys::{Keys, KeysError};
+use crate::password::Hasher;
+use crate::store::{Name, Store, StoreError};
+use crate::throttle::Limit;
+use crate::vault::Vault;
+
+/// The companion's state; clones share it.
+#[derive(Clone)]
+pub struct App(Arc<Shared>);
+
+/// See [`App`].
+pub struct Shared {
+    /// Checked settings.
+    pub settings: Settings,
+    /// Whose X-Forwarded-For is believed.
+    pub trust: Trust,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The master key.
+    pub vault: Arc<Vault>,
+    /// The signing keys.
+    pub keys: Arc<KeyRing>,
+    /// The gate before argon2.
+    pub hasher: Hasher,
+    /// The reader of the feed.
+    pub feed: Feed,
+    /// Who polls.
+    pub gateways: Arc<Gateways>,
+    /// SHA-256 of each gateway token that is taken.
+    pub gateway_tokens: Vec<[u8; 32]>,
+    /// Wakes the outbox's worker.
+    pub outbox: Arc<Notify>,
+    /// When the bucket of all unauthenticated requests is full again.
+    pub unauthenticated: Mutex<Option<Millis>>,
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl App {
+    /// The state that the handlers share.
+    pub fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+
+    /// A limit that counts for `subject`.
+    pub fn limit(&self, name: &'static str, subject: &str, limit: Limit) -> (Name, Limit) {
+        (self.vault.limiter_name(name, subject), limit)
+    }
+
+    /// Takes one of each limit, the limit of all together first (RL-06: before any work is done).
+    ///
+    /// # Errors
+    /// [`ApiError::RateLimited`], [`ApiError::Unavailable`].
+    pub async fn take(&self, limits: Vec<(Name, Limit)>) -> Result<(), ApiError> {
+        let now = self.store.now().await?;
+        {
+            let mut full_at = self
+                .unauthenticated
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let taken = self
+                .settings
+                .limits
+                .unauthenticated_total
+                .take(*full_at, now);
+            *full_at = Some(taken.map_err(ApiError::RateLimited)?);
+        }
+        match self.store.take(limits).await? {
+            Some(wait) => Err(ApiError::RateLimited(wait)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The signing keys in memory, as of the last look into the store.
+pub struct KeyRing {
+    keys: RwLock<Arc<Keys>>,
+    vault: Arc<Vault>,
+}
+
+/// The keys cannot be had.
+#[derive(Debug)]
+pub enum KeyRingError {
+    /// The store failed.
+    Store(StoreError),
+    /// They cannot be used.
+    Keys(KeysError),
+}
+
+impl std::fmt::Display for KeyRingError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            Self::Keys(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for KeyRingError {}
+
+impl KeyRing {
+    /// Opens the keys of the store.
+    ///
+    /// # Errors
+    /// [`KeyRingError`].
+    pub async fn open(store: &dyn Store, vault: Arc<Vault>) -> Result<Self, KeyRingError> {
+        let keys = RwLock::new(Arc::new(load(store, &vault).await?));
+        Ok(Self { keys, vault })
+    }
+
+    /// The keys.
+    pub fn current(&self) -> Arc<Keys> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The keys as of the change `version` at least, which a read of the feed has named: a removed key signs nothing after it.
+    ///
+    /// # Errors
+    /// [`KeyRingError`].
+    pub async fn as_of(&self, version: u64, store: &dyn Store) -> Result<Arc<Keys>, KeyRingError> {
+        let current = self.current();
+        if current.version() == version {
+            return Ok(current);
+        }
+        let fresh = Arc::new(load(store, &self.vault).await?);
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&fresh);
+        Ok(fresh)
+    }
+}
+
+async fn load(store: &dyn Store, vault: &Vault) -> Result<Keys, KeyRingError> {
+    let stored = store.keys().await.map_err(KeyRingError::Store)?;
+    Keys::open(&stored, vault).map_err(KeyRingError::Keys)
+}

@@ -1,0 +1,103 @@
+//! The store's clock: the process's own on SQLite, a settable one in tests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use token::UnixTime;
+
+/// A moment in milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Millis(pub i64);
+
+impl Millis {
+    /// The moment `span` later.
+    #[must_use]
+    pub fn plus(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(millis(span)))
+    }
+
+    /// The moment `span` earlier.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(span)))
+    }
+
+    /// The time since `earlier`, zero when that lies ahead.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// The second that has begun.
+    pub fn seconds(self) -> UnixTime {
+        UnixTime::from_seconds(self.0.div_euclid(1_000))
+    }
+
+    /// The beginning of a second.
+    pub fn from_seconds(time: UnixTime) -> Self {
+        Self(time.seconds().saturating_mul(1_000))
+    }
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Tells the time; all clones tell the same.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    source: Source,
+    /// The latest moment told: within one process time never goes back, so no deadline is met twice.
+    latest: Arc<AtomicI64>,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    System,
+    Set(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// The system's clock.
+    pub fn system() -> Self {
+        Self {
+            source: Source::System,
+            latest: Arc::default(),
+        }
+    }
+
+    /// A clock that stands still until it is moved.
+    pub fn settable(start: UnixTime) -> Self {
+        let start = Millis::from_seconds(start).0;
+        Self {
+            source: Source::Set(Arc::new(AtomicI64::new(start))),
+            latest: Arc::default(),
+        }
+    }
+
+    /// Moves a settable clock on; the system's clock stays what it is.
+    pub fn advance(&self, span: Duration) {
+        if let Source::Set(time) = &self.source {
+            time.fetch_add(millis(span), Ordering::SeqCst);
+        }
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Millis {
+        let now = match &self.source {
+            Source::System => system_millis(),
+            Source::Set(time) => time.load(Ordering::SeqCst),
+        };
+        Millis(self.latest.fetch_max(now, Ordering::SeqCst).max(now))
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one real clock of the companion"
+)]
+fn system_millis() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, millis)
+}

@@ -1,0 +1,291 @@
+//! Settings: one TOML file, overridden by `LATCHKEY_…` variables; with neither, one machine's companion on loopback.
+
+mod limits;
+mod read;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::password;
+use crate::span::Span;
+
+pub use limits::Limits;
+pub use read::{ConfigError, Read, read};
+
+/// All settings, checked. Holds no secret: those lie in files that it names.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The state directory.
+    pub state: PathBuf,
+    /// The public listener.
+    pub listen: SocketAddr,
+    /// The internal listener: gateways, health; never routed from outside.
+    pub internal_listen: SocketAddr,
+    /// Where browsers and apps reach the companion: scheme, host and port.
+    pub base_url: String,
+    /// `iss`; `base_url` when it is not given.
+    pub issuer: Option<String>,
+    /// `aud`; the issuer alone when none is given.
+    pub audiences: Vec<String>,
+    /// `client_id` of first-party tokens.
+    pub client_id: String,
+    /// Peers whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Which value of it, from the right, is the client's.
+    pub trusted_hops: usize,
+    /// The file with the master key; `master.key` in the state directory, made at the first start, when it is not given.
+    pub master_key_file: Option<PathBuf>,
+    /// Files with the gateway tokens that are taken, two at most; `gateway.token` in the state directory when none is given.
+    pub gateway_token_files: Vec<PathBuf>,
+    /// Access tokens.
+    pub tokens: Tokens,
+    /// Sessions.
+    pub sessions: Sessions,
+    /// Passwords.
+    pub passwords: Passwords,
+    /// Limits, each `burst+refill/period`.
+    pub limits: Limits,
+}
+
+/// `[tokens]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tokens {
+    /// How long an access token lives; up to 5 % less, so that those of one moment do not expire in one moment.
+    pub access_lifetime: Span,
+    /// What signs them from the first start on.
+    pub algorithm: Algorithm,
+}
+
+/// The names of the standards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Algorithm {
+    /// RFC 7518 section 3.4.
+    #[serde(rename = "ES256")]
+    Es256,
+    /// RFC 8037.
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+}
+
+impl From<Algorithm> for token::Algorithm {
+    fn from(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Es256 => Self::Es256,
+            Algorithm::EdDsa => Self::EdDsa,
+        }
+    }
+}
+
+/// `[sessions]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sessions {
+    /// For how long a refresh token that was just used gets the same successor again.
+    pub refresh_grace: Span,
+    /// A session without a refresh for so long has expired.
+    pub idle_lifetime: Span,
+    /// No refresh extends a session beyond this.
+    pub absolute_lifetime: Span,
+    /// The most sessions of an account; beyond them the one unused for longest ends.
+    pub most_per_account: u32,
+}
+
+/// `[passwords]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Passwords {
+    /// The fewest characters of a new password.
+    pub least_characters: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            state: PathBuf::from("latchkey-state"),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            internal_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)),
+            base_url: "http://localhost:8000".to_owned(),
+            issuer: None,
+            audiences: Vec::new(),
+            client_id: "latchkey".to_owned(),
+            trusted_proxies: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+            trusted_hops: 1,
+            master_key_file: None,
+            gateway_token_files: Vec::new(),
+            tokens: Tokens::default(),
+            sessions: Sessions::default(),
+            passwords: Passwords::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self {
+            access_lifetime: Span::seconds(300),
+            algorithm: Algorithm::Es256,
+        }
+    }
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self {
+            refresh_grace: Span::seconds(10),
+            idle_lifetime: Span::seconds(14 * 86_400),
+            absolute_lifetime: Span::seconds(30 * 86_400),
+            most_per_account: 50,
+        }
+    }
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self {
+            least_characters: 15,
+        }
+    }
+}
+
+impl Settings {
+    /// `iss`.
+    pub fn issuer(&self) -> &str {
+        self.issuer.as_deref().unwrap_or(&self.base_url)
+    }
+
+    /// `aud`.
+    pub fn audiences(&self) -> Vec<String> {
+        if self.audiences.is_empty() {
+            vec![self.issuer().to_owned()]
+        } else {
+            self.audiences.clone()
+        }
+    }
+
+    /// Refuses what cannot be meant (CF-02).
+    ///
+    /// # Errors
+    /// Names the key.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let demand = |holds: bool, key: &str, what: &str| {
+            if holds {
+                Ok(())
+            } else {
+                Err(ConfigError::at(key, what))
+            }
+        };
+        let within = |span: Span, least: u64, most: u64| {
+            (Duration::from_secs(least)..=Duration::from_secs(most)).contains(&span.get())
+        };
+        let is_name = |text: &str| {
+            !text.is_empty()
+                && !text.contains('*')
+                && text.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        origin(&self.base_url).map_err(|what| ConfigError::at("base_url", what))?;
+        demand(
+            self.issuer.as_deref().is_none_or(is_name),
+            "issuer",
+            "must not be empty or a wildcard",
+        )?;
+        demand(
+            self.audiences.iter().all(|text| is_name(text)),
+            "audiences",
+            "must not hold an empty name or a wildcard",
+        )?;
+        demand(is_name(&self.client_id), "client_id", "must not be empty")?;
+        let off_loopback = "is not on loopback; that needs TLS or a proxy in front and real mail, which this version does not have yet";
+        demand(self.listen.ip().is_loopback(), "listen", off_loopback)?;
+        demand(
+            self.internal_listen.ip().is_loopback(),
+            "internal_listen",
+            off_loopback,
+        )?;
+        demand(self.trusted_hops > 0, "trusted_hops", "must be at least 1")?;
+        demand(
+            self.gateway_token_files.len() <= 2,
+            "gateway_token_files",
+            "must be two at most",
+        )?;
+        let (tokens, sessions) = (&self.tokens, &self.sessions);
+        demand(
+            within(tokens.access_lifetime, 30, 900),
+            "tokens.access_lifetime",
+            "must lie between 30s and 15m",
+        )?;
+        demand(
+            within(sessions.refresh_grace, 0, 60),
+            "sessions.refresh_grace",
+            "must lie between 0s and 60s",
+        )?;
+        // A grace answer carries a token of the rotation before: it must still be good.
+        demand(
+            sessions.refresh_grace.get() * 2 <= tokens.access_lifetime.get(),
+            "sessions.refresh_grace",
+            "must be at most half of tokens.access_lifetime",
+        )?;
+        demand(
+            within(sessions.idle_lifetime, 60, 366 * 86_400),
+            "sessions.idle_lifetime",
+            "must lie between 1m and 366d",
+        )?;
+        demand(
+            within(sessions.absolute_lifetime, 60, 366 * 86_400),
+            "sessions.absolute_lifetime",
+            "must lie between 1m and 366d",
+        )?;
+        demand(
+            sessions.idle_lifetime <= sessions.absolute_lifetime,
+            "sessions.idle_lifetime",
+            "must not exceed sessions.absolute_lifetime",
+        )?;
+        demand(
+            (1..=10_000).contains(&sessions.most_per_account),
+            "sessions.most_per_account",
+            "must lie between 1 and 10000",
+        )?;
+        let least = self.passwords.least_characters;
+        demand(
+            (password::LEAST_CHARACTERS..=128).contains(&least),
+            "passwords.least_characters",
+            "must lie between 8 and 128",
+        )
+    }
+}
+
+/// Scheme, host and port, and nothing else; plain HTTP for this machine alone.
+fn origin(text: &str) -> Result<(), &'static str> {
+    let (is_https, authority) = match (text.strip_prefix("https://"), text.strip_prefix("http://"))
+    {
+        (Some(authority), _) => (true, authority),
+        (_, Some(authority)) => (false, authority),
+        _ => return Err("must begin with https:// (or http:// on loopback)"),
+    };
+    let is_authority = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+    if authority.is_empty() || !authority.bytes().all(is_authority) {
+        return Err("must be scheme, host and port, without a path");
+    }
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => port
+            .parse::<u16>()
+            .map(|_| host)
+            .map_err(|_| "has a port that is none")?,
+        _ => authority,
+    };
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let is_loopback = host == "localhost"
+        || address
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback());
+    if is_https || is_loopback {
+        Ok(())
+    } else {
+        Err("must be https, unless the host is localhost or a loopback address")
+    }
+}

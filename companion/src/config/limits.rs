@@ -1,0 +1,64 @@
+//! Every limit and its default (security requirements, section 19). None can be switched off, all can be raised.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::throttle::Limit;
+
+/// `[limits]`. "Address" is the client's: an IPv4 address, or the /64 of an IPv6 one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Sign-ups.
+    pub signup_per_address: Limit,
+    /// Logins, right or wrong.
+    pub login_per_address: Limit,
+    /// Codes that are entered.
+    pub code_per_address: Limit,
+    /// Mails that are asked for.
+    pub mail_per_address: Limit,
+    /// Mails that are asked for to one e-mail address, in a row.
+    pub mail_per_email: Limit,
+    /// The same within an hour.
+    pub mail_per_email_hourly: Limit,
+    /// The same within a day.
+    pub mail_per_email_daily: Limit,
+    /// New codes of one challenge.
+    pub resend_per_challenge: Limit,
+    /// Requests without a token or MAC that holds, of everybody together; per instance, in memory.
+    pub unauthenticated_total: Limit,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const SECOND: Duration = Duration::from_secs(1);
+        const MINUTE: Duration = Duration::from_secs(60);
+        const HOUR: Duration = Duration::from_secs(3_600);
+        Self {
+            signup_per_address: Limit::new(5, 5, HOUR),
+            login_per_address: Limit::new(10, 10, MINUTE),
+            code_per_address: Limit::new(20, 10, MINUTE),
+            mail_per_address: Limit::new(20, 20, HOUR),
+            mail_per_email: Limit::new(3, 3, Duration::from_secs(900)),
+            mail_per_email_hourly: Limit::new(5, 5, HOUR),
+            mail_per_email_daily: Limit::new(10, 10, Duration::from_secs(86_400)),
+            resend_per_challenge: Limit::new(1, 1, MINUTE),
+            unauthenticated_total: Limit::new(200, 200, SECOND),
+        }
+    }
+}
+
+impl Serialize for Limit {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Limit {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}

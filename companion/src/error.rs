@@ -1,0 +1,201 @@
+//! What a caller is told when something is refused: RFC 9457 problems, each with a stable code. Inner layers know no status.
+
+use std::time::Duration;
+
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::password::{Overloaded, Weakness};
+use crate::store::StoreError;
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub enum ApiError {
+    /// The request is not what this call takes; the text says why, and repeats nothing that was sent.
+    Invalid(&'static str),
+    /// Wrong address or password, or no account that may log in: one answer for all of them (PW-08).
+    InvalidCredentials,
+    /// No access token was sent.
+    NoCredential,
+    /// The access token is not good, or its session is not.
+    InvalidToken,
+    /// The refresh token is not good, or its session is not.
+    InvalidRefreshToken,
+    /// The last complete authentication was too long ago (RFC 9470).
+    NotRecent,
+    /// There is no such thing, or it is somebody else's.
+    NotFound,
+    /// There is no such method here.
+    MethodNotAllowed,
+    /// The body is larger than 16 KiB.
+    TooLarge,
+    /// The body is not `application/json`.
+    UnsupportedMediaType,
+    /// Wrong, used, expired or dead: one answer.
+    InvalidCode,
+    /// The new password does not meet the policy.
+    WeakPassword(Weakness),
+    /// That is no e-mail address.
+    InvalidEmail,
+    /// A limit; try again after that time.
+    RateLimited(Duration),
+    /// Too many logins at this moment.
+    Overloaded,
+    /// The store does not answer.
+    Unavailable,
+    /// The request took too long.
+    TimedOut,
+    /// A bug, which has been logged.
+    Internal,
+}
+
+/// How long ago an authentication may be and still count as recent.
+pub const RECENT: Duration = Duration::from_secs(600);
+
+impl ApiError {
+    const fn status(&self) -> StatusCode {
+        match self {
+            Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::InvalidCredentials
+            | Self::NoCredential
+            | Self::InvalidToken
+            | Self::InvalidRefreshToken
+            | Self::NotRecent => StatusCode::UNAUTHORIZED,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::InvalidCode | Self::WeakPassword(_) | Self::InvalidEmail => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Overloaded | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "invalid_request",
+            Self::InvalidCredentials => "invalid_credentials",
+            Self::NoCredential => "credential_required",
+            Self::InvalidToken => "invalid_token",
+            Self::InvalidRefreshToken => "invalid_refresh_token",
+            Self::NotRecent => "insufficient_user_authentication",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::TooLarge => "too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::InvalidCode => "invalid_code",
+            Self::WeakPassword(_) => "weak_password",
+            Self::InvalidEmail => "invalid_email",
+            Self::RateLimited(_) => "rate_limited",
+            Self::Overloaded => "overloaded",
+            Self::Unavailable => "unavailable",
+            Self::TimedOut => "timed_out",
+            Self::Internal => "internal",
+        }
+    }
+
+    const fn detail(&self) -> &'static str {
+        match self {
+            Self::Invalid(detail) => detail,
+            Self::InvalidCredentials => {
+                "The address or the password is wrong, or the account cannot be used."
+            }
+            Self::NoCredential => "An access token is required.",
+            Self::InvalidToken => "The access token is not valid.",
+            Self::InvalidRefreshToken => {
+                "The refresh token is not valid, or its session has ended."
+            }
+            Self::NotRecent => "This needs a login within the last 10 minutes.",
+            Self::NotFound => "There is nothing here.",
+            Self::MethodNotAllowed => "This method is not offered here.",
+            Self::TooLarge => "The body must not exceed 16 KiB.",
+            Self::UnsupportedMediaType => "The body must be application/json.",
+            Self::InvalidCode => "The code is wrong, used or expired.",
+            Self::WeakPassword(Weakness::TooShort) => "The password has too few characters.",
+            Self::WeakPassword(Weakness::TooLong) => "The password is longer than 1024 bytes.",
+            Self::WeakPassword(Weakness::EasyToGuess) => "The password is easy to guess.",
+            Self::InvalidEmail => "This is not an e-mail address that mail can be sent to.",
+            Self::RateLimited(_) => "Too many requests; try again later.",
+            Self::Overloaded => "Too many logins at this moment; try again.",
+            Self::Unavailable => "The service is not available at this moment; try again.",
+            Self::TimedOut => "The request took too long.",
+            Self::Internal => "Something went wrong here.",
+        }
+    }
+
+    /// RFC 6750 section 3, RFC 9470 section 3.
+    fn challenge(&self) -> Option<String> {
+        match self {
+            Self::NoCredential => Some("Bearer".to_owned()),
+            Self::InvalidToken => Some("Bearer error=\"invalid_token\"".to_owned()),
+            Self::NotRecent => Some(format!(
+                "Bearer error=\"insufficient_user_authentication\", max_age={}",
+                RECENT.as_secs()
+            )),
+            _ => None,
+        }
+    }
+
+    /// Whole seconds, rounded up: at that moment a request passes.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::RateLimited(wait) => Some(
+                u64::try_from(wait.as_millis().div_ceil(1_000))
+                    .unwrap_or(u64::MAX)
+                    .max(1),
+            ),
+            Self::Overloaded => Some(2),
+            Self::Unavailable => Some(1),
+            _ => None,
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let body = json!({
+            "type": "about:blank",
+            "title": status.canonical_reason().unwrap_or_default(),
+            "status": status.as_u16(),
+            "code": self.code(),
+            "detail": self.detail(),
+        });
+        let mut response = (status, body.to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if let Some(challenge) = self
+            .challenge()
+            .and_then(|text| HeaderValue::try_from(text).ok())
+        {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        // The one place where a failure of the store becomes an answer, and so the one where it is logged.
+        tracing::error!(%error, "the store failed");
+        Self::Unavailable
+    }
+}
+
+impl From<Overloaded> for ApiError {
+    fn from(Overloaded: Overloaded) -> Self {
+        Self::Overloaded
+    }
+}

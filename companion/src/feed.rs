@@ -1,0 +1,222 @@
+//! The feed's one reader: holds polls, reads once for all that wait at one cursor, signs once, answers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use token::{Cursor, GatewayId, Page};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+
+use crate::app::KeyRing;
+use crate::gateways::Gateways;
+use crate::store::{CursorFound, FeedRead, Store};
+
+/// A poll of a registered gateway.
+struct Poll {
+    gateway: GatewayId,
+    after: Cursor,
+    hold: Duration,
+    answer: oneshot::Sender<Result<Arc<str>, NoPage>>,
+}
+
+/// A poll that waits.
+struct Held {
+    poll: Poll,
+    until: Instant,
+    /// The read for its cursor has told whether it is known.
+    is_known: bool,
+}
+
+/// There is no page: the store did not answer, or the companion is ending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoPage;
+
+/// Where polls are handed in.
+#[derive(Clone)]
+pub struct Feed {
+    polls: mpsc::Sender<Poll>,
+}
+
+/// How many polls may stand before the reader's door.
+const WAITING: usize = 1_024;
+
+impl Feed {
+    /// Starts the reader. When `stop` becomes true it answers all that is held, and from then on holds nothing.
+    pub fn start(
+        store: Arc<dyn Store>,
+        keys: Arc<KeyRing>,
+        gateways: Arc<Gateways>,
+        issuer: String,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let (polls, waiting) = mpsc::channel(WAITING);
+        tokio::spawn(
+            Reader {
+                store,
+                keys,
+                gateways,
+                issuer,
+                held: Vec::new(),
+            }
+            .run(waiting, stop),
+        );
+        Self { polls }
+    }
+
+    /// The page behind `after`: at once when there are rows, else after `hold`. The gateway must have been registered.
+    ///
+    /// # Errors
+    /// [`NoPage`].
+    pub async fn poll(
+        &self,
+        gateway: GatewayId,
+        after: Cursor,
+        hold: Duration,
+    ) -> Result<Arc<str>, NoPage> {
+        let (answer, answered) = oneshot::channel();
+        self.polls
+            .send(Poll {
+                gateway,
+                after,
+                hold,
+                answer,
+            })
+            .await
+            .map_err(|_| NoPage)?;
+        answered.await.map_err(|_| NoPage)?
+    }
+}
+
+struct Reader {
+    store: Arc<dyn Store>,
+    keys: Arc<KeyRing>,
+    gateways: Arc<Gateways>,
+    issuer: String,
+    held: Vec<Held>,
+}
+
+impl Reader {
+    async fn run(mut self, mut waiting: mpsc::Receiver<Poll>, mut stop: watch::Receiver<bool>) {
+        let mut moved = self.store.feed_moved();
+        loop {
+            let has_moved = tokio::select! {
+                poll = waiting.recv() => {
+                    let Some(poll) = poll else { return };
+                    self.take(poll, *stop.borrow());
+                    false
+                }
+                change = moved.changed() => {
+                    if change.is_err() { return }
+                    true
+                }
+                Ok(()) = stop.changed() => {
+                    self.held.iter_mut().for_each(|held| held.until = Instant::now());
+                    false
+                }
+                () = sleep_until(self.held.iter().map(|held| held.until).min().unwrap_or_else(Instant::now)),
+                    if !self.held.is_empty() => false,
+            };
+            while let Ok(poll) = waiting.try_recv() {
+                self.take(poll, *stop.borrow());
+            }
+            self.round(has_moved || moved.has_changed().unwrap_or(false))
+                .await;
+        }
+    }
+
+    fn take(&mut self, poll: Poll, is_ending: bool) {
+        let hold = if is_ending { Duration::ZERO } else { poll.hold };
+        self.held.push(Held {
+            until: Instant::now() + hold,
+            is_known: false,
+            poll,
+        });
+    }
+
+    /// Reads once for each cursor at which somebody waits for an answer now: polls that have just come, polls whose time is up,
+    /// and, when the feed has moved, all.
+    async fn round(&mut self, has_moved: bool) {
+        // Whose caller has gone away needs no answer.
+        self.held.retain(|held| !held.poll.answer.is_closed());
+        let now = Instant::now();
+        let mut by_cursor: HashMap<Cursor, Vec<Held>> = HashMap::new();
+        for held in std::mem::take(&mut self.held) {
+            by_cursor.entry(held.poll.after).or_default().push(held);
+        }
+        for (cursor, polls) in by_cursor {
+            if has_moved || polls.iter().any(|held| !held.is_known || held.until <= now) {
+                self.read(cursor, polls, now).await;
+            } else {
+                self.held.extend(polls);
+            }
+        }
+    }
+
+    /// One read that begins now, one signature, and the answers.
+    async fn read(&mut self, cursor: Cursor, polls: Vec<Held>, now: Instant) {
+        let Ok(read) = self.store.read_feed(cursor).await.inspect_err(log) else {
+            return answer(polls, &Err(NoPage));
+        };
+        if read.cursor == CursorFound::RolledBack {
+            tracing::error!(
+                cursor = cursor.number,
+                "a gateway has seen numbers that this store does not know: it was rolled back (a restored backup?)"
+            );
+        }
+        for held in polls.iter().filter(|held| !held.is_known) {
+            self.gateways.read(held.poll.gateway, cursor, read.cursor);
+        }
+        let has_news = read.has_rows || read.cursor != CursorFound::Known;
+        let (due, rest): (Vec<_>, Vec<_>) = polls
+            .into_iter()
+            .partition(|held| has_news || held.until <= now);
+        self.held.extend(rest.into_iter().map(|held| Held {
+            is_known: true,
+            ..held
+        }));
+        if !due.is_empty() {
+            let page = self.sign(cursor, read).await;
+            answer(due, &page);
+        }
+    }
+
+    async fn sign(&self, asked: Cursor, read: FeedRead) -> Result<Arc<str>, NoPage> {
+        let keys = self
+            .keys
+            .as_of(read.keys, self.store.as_ref())
+            .await
+            .inspect_err(log)
+            .map_err(|_| NoPage)?;
+        Ok(page(asked, read, &self.issuer).sign(keys.feed()).into())
+    }
+}
+
+/// The page that a read of the feed comes to. A cursor that the store does not know is answered from the beginning.
+pub fn page(asked: Cursor, read: FeedRead, issuer: &str) -> Page {
+    Page {
+        iss: issuer.to_owned(),
+        iat: read.at.seconds(),
+        after: if read.cursor == CursorFound::Known {
+            asked.number
+        } else {
+            0
+        },
+        seq: read.seq,
+        mark: read.mark,
+        more: read.more,
+        keys: read.keys,
+        revoked: read.revoked,
+    }
+}
+
+fn log(error: &impl std::fmt::Display) {
+    tracing::error!(%error, "no page of the feed");
+}
+
+fn answer(polls: Vec<Held>, page: &Result<Arc<str>, NoPage>) {
+    for held in polls {
+        // It fails only when the caller has gone away.
+        let _ = held.poll.answer.send(page.clone());
+    }
+}

@@ -1,0 +1,148 @@
+//! Login and refresh.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Json as Answer;
+use serde::Deserialize;
+use serde_json::Value;
+use token::RefreshToken;
+
+use crate::app::App;
+use crate::email::Email;
+use crate::entropy;
+use crate::error::ApiError;
+use crate::password::Password;
+use crate::request::{Caller, Json};
+use crate::store::{Login, Refresh, Rotation};
+use crate::tokens;
+
+const MAX_LABEL: usize = 64;
+
+/// `POST /sessions`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    email: String,
+    password: String,
+    delivery: Option<String>,
+    label: Option<String>,
+}
+
+/// Checks a password and opens a session.
+///
+/// # Errors
+/// [`ApiError`]; whatever is wrong with address, password or account is [`ApiError::InvalidCredentials`].
+pub async fn log_in(
+    State(app): State<App>,
+    caller: Caller,
+    Json(body): Json<Credentials>,
+) -> Result<(StatusCode, Answer<Value>), ApiError> {
+    let password = Password::new(body.password);
+    if body.delivery.is_some_and(|delivery| delivery != "body") {
+        return Err(ApiError::Invalid(
+            "`delivery` must be `body`; cookies are not offered yet.",
+        ));
+    }
+    let is_label =
+        |label: &String| label.chars().count() <= MAX_LABEL && !label.chars().any(char::is_control);
+    if !body.label.iter().all(is_label) {
+        return Err(ApiError::Invalid(
+            "`label` must have 64 printable characters at most.",
+        ));
+    }
+    // No account has such a password, and hashing it would cost more than hashing others.
+    if password.is_too_long() {
+        return Err(ApiError::InvalidCredentials);
+    }
+    app.take(vec![app.limit(
+        "login_per_address",
+        &caller.prefix(),
+        app.settings.limits.login_per_address,
+    )])
+    .await?;
+    // What is no address has no account; it costs as much as one that has none.
+    let email = Email::parse(&body.email);
+    let name = app
+        .vault
+        .limiter_name("login failures", email.as_ref().map_or("", Email::as_str));
+    if let Some(wait) = app.store.reserve_attempt(name).await? {
+        return Err(ApiError::RateLimited(wait));
+    }
+    let account = match &email {
+        Some(email) => app.store.account(email).await?,
+        None => None,
+    };
+    let account = account.filter(|account| account.is_active);
+    let stored = account
+        .as_ref()
+        .map(|account| account.password_hash.clone());
+    let is_right = app.hasher.verify(password, stored).await?;
+    let account = account
+        .filter(|_| is_right)
+        .ok_or(ApiError::InvalidCredentials)?;
+    let login = Login {
+        session: entropy::session_id(),
+        account: account.id,
+        credential_version: account.credential_version,
+        mac_key_version: app.vault.newest_refresh_key().version(),
+        acr: "password",
+        amr: &["pwd"],
+        label: body.label,
+        by: caller.client(),
+        lifetimes: tokens::lifetimes(&app),
+        most: app.settings.sessions.most_per_account,
+    };
+    let minted = app
+        .store
+        .open_session(login)
+        .await?
+        .ok_or(ApiError::InvalidCredentials)?;
+    app.store.forget_failures(name).await?;
+    tracing::info!(session = %minted.session.id, account = %minted.session.account, "session opened");
+    Ok((StatusCode::CREATED, Answer(tokens::answer(&app, &minted))))
+}
+
+/// `POST /sessions/refresh`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Presented {
+    refresh_token: String,
+}
+
+/// Rotates a refresh token.
+///
+/// # Errors
+/// [`ApiError`]; all that is wrong with the token or its session is [`ApiError::InvalidRefreshToken`].
+pub async fn refresh(
+    State(app): State<App>,
+    caller: Caller,
+    Json(body): Json<Presented>,
+) -> Result<Answer<Value>, ApiError> {
+    // The MAC first: junk never reaches the store (RR-15).
+    let token = RefreshToken::verify(&body.refresh_token, &app.vault.refresh_keys())
+        .map_err(|_| ApiError::InvalidRefreshToken)?;
+    let refresh = Refresh {
+        session: token.session(),
+        generation: token.generation(),
+        mac_key_version: app.vault.newest_refresh_key().version(),
+        grace: app.settings.sessions.refresh_grace.get(),
+        lifetimes: tokens::lifetimes(&app),
+        by: caller.client(),
+    };
+    match app.store.rotate(refresh).await? {
+        Rotation::Rotated(minted) | Rotation::Repeated(minted) => {
+            Ok(Answer(tokens::answer(&app, &minted)))
+        }
+        Rotation::Reused { is_ahead } => {
+            app.outbox.notify_one();
+            let session = token.session();
+            if is_ahead {
+                tracing::error!(%session, "a refresh token is ahead of the store: a restored backup, or a leaked key; session ended");
+            } else {
+                tracing::warn!(%session, "a refresh token was used again; session ended");
+            }
+            Err(ApiError::InvalidRefreshToken)
+        }
+        Rotation::Over => Err(ApiError::InvalidRefreshToken),
+    }
+}

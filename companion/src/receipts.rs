@@ -1,0 +1,141 @@
+//! Receipts: a call that has ended sessions waits until no gateway accepts their tokens any more, or until its patience ends.
+
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse as _, Json as Answer, Response};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep_until};
+
+use crate::app::App;
+use crate::clock::Millis;
+use crate::error::ApiError;
+use crate::receipt::{Progress, Revocation, progress};
+use crate::tokens::rfc3339;
+
+/// How long a call waits for its receipt (RFC 7240): `Prefer: wait=N`, 30 s at most; `respond-async` for not at all; else 1 s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience(Duration);
+
+const LONGEST: u64 = 30;
+
+impl FromRequestParts<App> for Patience {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        let lines = parts
+            .headers
+            .get_all("prefer")
+            .iter()
+            .filter_map(|value| value.to_str().ok());
+        Ok(prefer(lines))
+    }
+}
+
+/// RFC 7240 section 2: a preference that is not understood is ignored.
+fn prefer<'a>(lines: impl Iterator<Item = &'a str>) -> Patience {
+    let mut patience = Duration::from_secs(1);
+    for preference in lines.flat_map(|line| line.split(',')) {
+        let preference = preference
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
+        if preference == "respond-async" {
+            return Patience(Duration::ZERO);
+        }
+        let seconds = preference
+            .strip_prefix("wait=")
+            .and_then(|seconds| seconds.trim_matches('"').parse::<u64>().ok());
+        if let Some(seconds) = seconds {
+            patience = Duration::from_secs(seconds.min(LONGEST));
+        }
+    }
+    Patience(patience)
+}
+
+/// The answer of a call that has ended sessions: 200 when no gateway can accept their tokens any more, else 202.
+///
+/// # Errors
+/// [`ApiError::Unavailable`]; the revocation stands all the same.
+pub async fn answer(
+    app: &App,
+    revocation: Revocation,
+    Patience(patience): Patience,
+) -> Result<Response, ApiError> {
+    let until = Instant::now() + patience;
+    let mut changes = app.gateways.changes();
+    let progress = loop {
+        changes.borrow_and_update();
+        let progress = look(app, &revocation).await?;
+        if progress.is_complete() || Instant::now() >= until {
+            break progress;
+        }
+        let silence = progress
+            .next_silence
+            .map(|silence| silence.since(progress.at) + Duration::from_millis(1));
+        let next = silence.map_or(until, |silence| until.min(Instant::now() + silence));
+        tokio::select! {
+            _ = changes.changed() => {}
+            () = sleep_until(next) => {}
+        }
+    };
+    let status = if progress.is_complete() {
+        StatusCode::OK
+    } else {
+        StatusCode::ACCEPTED
+    };
+    Ok((status, Answer(body(app, &revocation, &progress))).into_response())
+}
+
+/// There was nothing to end.
+pub fn nothing() -> Response {
+    Answer(json!({ "revocation": null })).into_response()
+}
+
+/// How far a revocation has come. The gateways are read after its commit.
+///
+/// # Errors
+/// [`ApiError::Unavailable`].
+pub async fn look(app: &App, revocation: &Revocation) -> Result<Progress, ApiError> {
+    let gateways = app.gateways.list();
+    Ok(progress(revocation, &gateways, app.store.now().await?))
+}
+
+/// The receipt.
+pub fn body(app: &App, revocation: &Revocation, progress: &Progress) -> Value {
+    json!({
+        "revocation": {
+            "id": format!("{}.{}", revocation.number, app.vault.receipt_mac(revocation.number)),
+            "seq": revocation.number,
+            "sessions": revocation.sessions,
+            "gateways": { "live": progress.live, "applied": progress.applied },
+            // Whole seconds: rounded up, so that it is never too early.
+            "effective_by": rfc3339(round_up(progress.effective_by)),
+        }
+    })
+}
+
+fn round_up(moment: Millis) -> Millis {
+    moment.plus(Duration::from_millis(999))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_says_how_long_it_waits() {
+        let seconds = |line: &str| prefer([line].into_iter()).0.as_secs();
+        assert_eq!(seconds(""), 1);
+        assert_eq!(seconds("wait=5"), 5);
+        assert_eq!(seconds("return=minimal, Wait=7"), 7);
+        assert_eq!(seconds("wait=31"), 30);
+        assert_eq!(seconds("respond-async, wait=10"), 0);
+        assert_eq!(seconds("wait=-1"), 1);
+        assert_eq!(seconds("wait=x"), 1);
+    }
+}

@@ -1,0 +1,184 @@
+//! What handlers take from a request: strict JSON, who calls from where, and the credential.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Request};
+use axum::http::HeaderMap;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use axum::http::request::Parts;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use crate::address;
+use crate::app::App;
+use crate::error::ApiError;
+use crate::store::Client;
+
+/// The largest body that is read.
+const MAX_BODY: usize = 16 * 1024;
+const MAX_USER_AGENT: usize = 256;
+
+/// A JSON body, in which nothing is unknown and nothing stands twice (ER-04).
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, ApiError> {
+        if !is_json(request.headers()) {
+            return Err(ApiError::UnsupportedMediaType);
+        }
+        parse(&read(request.into_body()).await?).map(Self)
+    }
+}
+
+/// The same where the body may be missing.
+pub struct OptionalJson<T>(pub Option<T>);
+
+impl<T: DeserializeOwned> FromRequest<App> for OptionalJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, ApiError> {
+        let is_json = is_json(request.headers());
+        let body = read(request.into_body()).await?;
+        match (body.is_empty(), is_json) {
+            (true, _) => Ok(Self(None)),
+            (false, false) => Err(ApiError::UnsupportedMediaType),
+            (false, true) => parse(&body).map(|body| Self(Some(body))),
+        }
+    }
+}
+
+/// CK-07: `text/plain` and forms are what another origin can send without asking.
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return false;
+    };
+    let essence = value
+        .as_bytes()
+        .split(|byte| *byte == b';')
+        .next()
+        .unwrap_or_default();
+    essence
+        .trim_ascii()
+        .eq_ignore_ascii_case(b"application/json")
+}
+
+async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
+    match Limited::new(body, MAX_BODY).collect().await {
+        Ok(body) => Ok(body.to_bytes().to_vec()),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::TooLarge),
+        Err(_) => Err(ApiError::Invalid("The body did not arrive whole.")),
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    let value =
+        token::strict_json(body).map_err(|_| ApiError::Invalid("The body is not strict JSON."))?;
+    serde_json::from_value(value).map_err(|_| {
+        ApiError::Invalid(
+            "The body lacks a member, has one of the wrong type, or one that is unknown.",
+        )
+    })
+}
+
+/// The one variable segment of a path.
+pub struct Segment(pub String);
+
+impl FromRequestParts<App> for Segment {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let segment = Path::<String>::from_request_parts(parts, app).await;
+        segment
+            .map(|Path(segment)| Self(segment))
+            .map_err(|_| ApiError::NotFound)
+    }
+}
+
+/// Who calls: the address that counts, and how the user agent calls itself.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// `None` when the last trusted hop wrote no address.
+    pub address: Option<IpAddr>,
+    user_agent: Option<String>,
+}
+
+impl Caller {
+    /// As sessions and the audit log show it.
+    pub fn client(&self) -> Client {
+        Client {
+            ip: self.address.map(|address| address.to_string()),
+            user_agent: self.user_agent.clone(),
+        }
+    }
+
+    /// What limits count by.
+    pub fn prefix(&self) -> String {
+        address::prefix(self.address)
+    }
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        let peer = parts
+            .extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|ConnectInfo(peer)| peer.ip());
+        let forwarded: Vec<&[u8]> = parts
+            .headers
+            .get_all("x-forwarded-for")
+            .iter()
+            .map(axum::http::HeaderValue::as_bytes)
+            .collect();
+        let user_agent = parts
+            .headers
+            .get(USER_AGENT)
+            .map(|value| shown(value.as_bytes()));
+        Ok(Self {
+            address: peer.and_then(|peer| address::client(peer, &forwarded, &app.trust)),
+            user_agent,
+        })
+    }
+}
+
+/// Printable characters only, and not too many: it is shown on pages and in logs.
+fn shown(user_agent: &[u8]) -> String {
+    let text = String::from_utf8_lossy(user_agent);
+    text.chars()
+        .filter(|character| !character.is_control())
+        .take(MAX_USER_AGENT)
+        .collect()
+}
+
+/// The Bearer credential of a request; `None` when there is none.
+///
+/// # Errors
+/// More than one `Authorization` field is refused (FR-02); a malformed Bearer value is a bad token.
+pub fn bearer(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(ApiError::Invalid(
+            "There is more than one Authorization field.",
+        ));
+    }
+    let value = value.to_str().map_err(|_| ApiError::InvalidToken)?;
+    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(None);
+    }
+    // RFC 6750 section 2.1 (token68).
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+    if token.is_empty() || !token.bytes().all(is_token) {
+        return Err(ApiError::InvalidToken);
+    }
+    Ok(Some(token.to_owned()))
+}

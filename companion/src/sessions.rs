@@ -1,0 +1,175 @@
+//! The owner's sessions: listed, ended one by one, ended all at once; and logout.
+
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Json as Answer, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use token::{AccessToken, RefreshToken, SessionId};
+
+use crate::app::App;
+use crate::error::ApiError;
+use crate::owner::{self, Owner};
+use crate::receipts::{self, Patience};
+use crate::request::{Caller, OptionalJson, Segment, bearer};
+use crate::store::Ended;
+use crate::tokens::shown;
+
+/// `GET /sessions`.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn list(State(app): State<App>, owner: Owner) -> Result<Answer<Value>, ApiError> {
+    let sessions = app.store.sessions_of(owner.account).await?;
+    let shown: Vec<_> = sessions
+        .iter()
+        .map(|session| shown(session, Some(owner.session)))
+        .collect();
+    Ok(Answer(json!({ "sessions": shown })))
+}
+
+/// `DELETE /sessions/{id}`. Somebody else's session is as unknown as one that never was (SE-02).
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn end_one(
+    State(app): State<App>,
+    Segment(id): Segment,
+    owner: Owner,
+    caller: Caller,
+    patience: Patience,
+) -> Result<Response, ApiError> {
+    owner.must_be_recent()?;
+    let session: SessionId = id.parse().map_err(|_| ApiError::NotFound)?;
+    match app
+        .store
+        .end_session(session, Some(owner.account), caller.client())
+        .await?
+    {
+        Ended::Unknown => Err(ApiError::NotFound),
+        Ended::LongAgo => Ok(receipts::nothing()),
+        Ended::By(revocation) => receipts::answer(&app, revocation, patience).await,
+    }
+}
+
+/// `DELETE /sessions?scope=others` and `?scope=all`.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn end_many(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+    owner: Owner,
+    caller: Caller,
+    patience: Patience,
+) -> Result<Response, ApiError> {
+    let except = match query.as_deref() {
+        Some("scope=others") => Some(owner.session),
+        Some("scope=all") => None,
+        _ => {
+            return Err(ApiError::Invalid(
+                "The query must be `scope=others` or `scope=all`.",
+            ));
+        }
+    };
+    owner.must_be_recent()?;
+    match app
+        .store
+        .end_sessions(owner.account, except, caller.client())
+        .await?
+    {
+        None => Ok(receipts::nothing()),
+        Some(revocation) => receipts::answer(&app, revocation, patience).await,
+    }
+}
+
+/// The body of a logout.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Presented {
+    refresh_token: Option<String>,
+}
+
+/// `DELETE /sessions/current`: by access token, by refresh token of any generation, or by both when they are of one session.
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn log_out(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    patience: Patience,
+    OptionalJson(body): OptionalJson<Presented>,
+) -> Result<Response, ApiError> {
+    let access = match bearer(&headers)? {
+        Some(raw) => Some(owner::at_logout(&app, &raw).await?),
+        None => None,
+    };
+    let refresh = body
+        .and_then(|body| body.refresh_token)
+        .map(|raw| {
+            RefreshToken::verify(&raw, &app.vault.refresh_keys())
+                .map_err(|_| ApiError::InvalidRefreshToken)
+        })
+        .transpose()?;
+    let session = match (&access, &refresh) {
+        (Some(access), Some(refresh)) if access.session() != refresh.session() => {
+            return Err(ApiError::Invalid(
+                "The access token and the refresh token are of two sessions.",
+            ));
+        }
+        (Some(access), _) => access.session(),
+        (None, Some(refresh)) => refresh.session(),
+        (None, None) => return Err(ApiError::NoCredential),
+    };
+    match app
+        .store
+        .end_session(session, None, caller.client())
+        .await?
+    {
+        Ended::By(revocation) => receipts::answer(&app, revocation, patience).await,
+        Ended::LongAgo => Ok(receipts::nothing()),
+        Ended::Unknown => unknown(&app, access.as_ref(), patience).await,
+    }
+}
+
+/// A restored store may not know the session, but its token is out there: it is published until it has expired.
+async fn unknown(
+    app: &App,
+    access: Option<&AccessToken>,
+    patience: Patience,
+) -> Result<Response, ApiError> {
+    let now = app.store.now().await?.seconds();
+    match access {
+        Some(access) if now < access.expires_at().plus(crate::receipt::SERVED_AFTER_EXP) => {
+            let revocation = app
+                .store
+                .revoke_unknown(access.session(), access.expires_at())
+                .await?;
+            receipts::answer(app, revocation, patience).await
+        }
+        _ => Ok(receipts::nothing()),
+    }
+}
+
+/// `GET /revocations/{id}`: how far a revocation has come.
+///
+/// # Errors
+/// [`ApiError::NotFound`] for an id that was never given out.
+pub async fn revocation(
+    State(app): State<App>,
+    Segment(id): Segment,
+) -> Result<Response, ApiError> {
+    let (number, mac) = id.split_once('.').ok_or(ApiError::NotFound)?;
+    let number = number.parse().map_err(|_| ApiError::NotFound)?;
+    if !app.vault.is_receipt_mac(number, mac) {
+        return Err(ApiError::NotFound);
+    }
+    let revocation = app
+        .store
+        .revocation(number)
+        .await?
+        .ok_or(ApiError::NotFound)?;
+    let progress = receipts::look(&app, &revocation).await?;
+    Ok(Answer(receipts::body(&app, &revocation, &progress)).into_response())
+}

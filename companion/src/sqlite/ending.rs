@@ -1,0 +1,175 @@
+//! Ending sessions: the end, its feed numbers and its receipt in one transaction.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use token::{SessionId, Subject, UnixTime};
+
+use super::audit;
+use super::columns::{id, int, millis, seconds, uint};
+use super::feed;
+use super::writer::Write;
+use crate::clock::Millis;
+use crate::receipt::{Revocation, SERVED_AFTER_EXP};
+use crate::store::{Client, Ended};
+
+pub(super) fn end_one(
+    write: &Write<'_>,
+    session: SessionId,
+    account: Option<Subject>,
+    by: &Client,
+) -> rusqlite::Result<Ended> {
+    let found = write
+        .db
+        .query_row(
+            "SELECT account, ended_at, receipt FROM sessions WHERE id = ?1",
+            [session.as_bytes()],
+            |row| {
+                let receipt: Option<i64> = row.get("receipt")?;
+                let ended_at: Option<i64> = row.get("ended_at")?;
+                Ok((
+                    Subject::from_bytes(id(row, "account")?),
+                    ended_at,
+                    receipt.and_then(|number| u64::try_from(number).ok()),
+                ))
+            },
+        )
+        .optional()?;
+    let Some((owner, ended_at, receipt)) = found else {
+        return Ok(Ended::Unknown);
+    };
+    if account.is_some_and(|account| account != owner) {
+        return Ok(Ended::Unknown);
+    }
+    if ended_at.is_some() {
+        let revocation = receipt
+            .map(|number| revocation(write.db, number))
+            .transpose()?
+            .flatten();
+        return Ok(revocation.map_or(Ended::LongAgo, Ended::By));
+    }
+    Ok(end(write, &[session], by)?.map_or(Ended::Unknown, Ended::By))
+}
+
+pub(super) fn end_of_account(
+    write: &Write<'_>,
+    account: Subject,
+    except: Option<SessionId>,
+    by: &Client,
+) -> rusqlite::Result<Option<Revocation>> {
+    let mut statement = write.db.prepare_cached(
+        "SELECT id FROM sessions WHERE account = ?1 AND ended_at IS NULL AND id IS NOT ?2",
+    )?;
+    let except = except.as_ref().map(SessionId::as_bytes);
+    let sessions: Vec<_> = statement
+        .query_map(params![account.as_bytes(), except], |row| {
+            Ok(SessionId::from_bytes(id(row, "id")?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    end(write, &sessions, by)
+}
+
+/// Ends these sessions, those of them that live; `None` when none did.
+pub(super) fn end(
+    write: &Write<'_>,
+    sessions: &[SessionId],
+    by: &Client,
+) -> rusqlite::Result<Option<Revocation>> {
+    let mut numbers = Vec::new();
+    let mut latest_exp = UnixTime::from_seconds(0);
+    for session in sessions {
+        // `latest_exp` comes from the ending statement itself: a refresh that commits later finds the session ended.
+        let ended = write
+            .db
+            .query_row(
+                "UPDATE sessions SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL RETURNING account, latest_exp",
+                params![session.as_bytes(), write.now.0],
+                |row| Ok((Subject::from_bytes(id(row, "account")?), seconds(row, "latest_exp")?)),
+            )
+            .optional()?;
+        if let Some((account, exp)) = ended {
+            latest_exp = latest_exp.max(exp);
+            numbers.push((*session, feed::publish(write, *session, exp)?));
+            audit::append(write, "session_ended", Some(account), Some(*session), by)?;
+        }
+    }
+    let Some((_, last)) = numbers.last().copied() else {
+        return Ok(None);
+    };
+    for (session, _) in &numbers {
+        write.db.execute(
+            "UPDATE sessions SET receipt = ?2 WHERE id = ?1",
+            params![session.as_bytes(), int(last)],
+        )?;
+    }
+    note(write, last, numbers.len(), latest_exp).map(Some)
+}
+
+pub(super) fn revoke_unknown(
+    write: &Write<'_>,
+    session: SessionId,
+    exp: UnixTime,
+) -> rusqlite::Result<Revocation> {
+    if let Some(number) = feed::number_of(write.db, session)?
+        && let Some(revocation) = revocation(write.db, number)?
+    {
+        return Ok(revocation);
+    }
+    let number = feed::publish(write, session, exp)?;
+    note(write, number, 1, exp)
+}
+
+fn note(
+    write: &Write<'_>,
+    number: u64,
+    sessions: usize,
+    latest_exp: UnixTime,
+) -> rusqlite::Result<Revocation> {
+    let sessions = u64::try_from(sessions).unwrap_or(u64::MAX);
+    write.db.execute(
+        "INSERT INTO receipts (number, sessions, latest_exp, at) VALUES (?1, ?2, ?3, ?4)",
+        params![
+            int(number),
+            int(sessions),
+            latest_exp.seconds(),
+            write.now.0
+        ],
+    )?;
+    Ok(Revocation {
+        number,
+        sessions,
+        latest_exp,
+        committed_at: write.now,
+    })
+}
+
+pub(super) fn revocation(db: &Connection, number: u64) -> rusqlite::Result<Option<Revocation>> {
+    db.query_row(
+        "SELECT number, sessions, latest_exp, at FROM receipts WHERE number = ?1",
+        [int(number)],
+        |row| {
+            Ok(Revocation {
+                number: uint(row, "number")?,
+                sessions: uint(row, "sessions")?,
+                latest_exp: seconds(row, "latest_exp")?,
+                committed_at: millis(row, "at")?,
+            })
+        },
+    )
+    .optional()
+}
+
+/// How long a row of the feed stays at least, however early its tokens expire: a gateway that polls does not meet a gap.
+const KEPT_AT_LEAST: std::time::Duration = std::time::Duration::from_secs(600);
+
+pub(super) fn prune(write: &Write<'_>) -> rusqlite::Result<()> {
+    let dead_before: Millis = write.now.minus(SERVED_AFTER_EXP);
+    // The newest row stays too, so that the cursor of a gateway that is up to date always finds its mark.
+    write.db.execute(
+        "DELETE FROM feed WHERE at < ?1 AND (session IS NULL OR exp < ?2)
+         AND number < (SELECT number FROM feed_head) AND number <> (SELECT keys FROM feed_head)",
+        params![
+            write.now.minus(KEPT_AT_LEAST).0,
+            dead_before.seconds().seconds()
+        ],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! The feed: numbers, marks, pages' reads, gateways, signing keys.
+
+use rusqlite::{Connection, OptionalExtension as _, named_params, params};
+use token::{Algorithm, Cursor, GatewayId, Mark, Page, SessionId, UnixTime};
+
+use super::columns::{id, int, mark, millis, seconds, span_millis, uint};
+use super::readers::Read;
+use super::writer::Write;
+use crate::entropy;
+use crate::store::{CursorFound, FeedRead, KeyUse, RegisteredGateway, SealedKey, SealedKeys};
+
+struct Head {
+    number: u64,
+    mark: Mark,
+    keys: u64,
+}
+
+fn head(db: &Connection) -> rusqlite::Result<Option<Head>> {
+    db.query_row("SELECT number, mark, keys FROM feed_head", [], |row| {
+        Ok(Head {
+            number: uint(row, "number")?,
+            mark: mark(row, "mark")?,
+            keys: uint(row, "keys")?,
+        })
+    })
+    .optional()
+}
+
+/// Gives the next number to an ended session.
+pub(super) fn publish(
+    write: &Write<'_>,
+    session: SessionId,
+    exp: UnixTime,
+) -> rusqlite::Result<u64> {
+    append(write, Some((session, exp)))
+}
+
+/// Gives the next number to a change of the key set.
+fn publish_keys(write: &Write<'_>) -> rusqlite::Result<u64> {
+    let number = append(write, None)?;
+    write
+        .db
+        .execute("UPDATE feed_head SET keys = ?1", [int(number)])?;
+    Ok(number)
+}
+
+fn append(write: &Write<'_>, entry: Option<(SessionId, UnixTime)>) -> rusqlite::Result<u64> {
+    let mark = entropy::mark();
+    let number: i64 = write.db.query_row(
+        "INSERT INTO feed_head (only, number, mark, keys) VALUES (1, 1, ?1, 1)
+         ON CONFLICT (only) DO UPDATE SET number = number + 1, mark = excluded.mark RETURNING number",
+        [mark.as_bytes()],
+        |row| row.get(0),
+    )?;
+    let (session, exp) = entry.unzip();
+    write.db.execute(
+        "INSERT INTO feed (number, mark, session, exp, at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            number,
+            mark.as_bytes(),
+            session.as_ref().map(SessionId::as_bytes),
+            exp.map(UnixTime::seconds),
+            write.now.0
+        ],
+    )?;
+    let number = u64::try_from(number).unwrap_or(0);
+    write.feed_moved_to(number);
+    Ok(number)
+}
+
+/// The number under which a session was published, while its row is kept.
+pub(super) fn number_of(db: &Connection, session: SessionId) -> rusqlite::Result<Option<u64>> {
+    db.query_row(
+        "SELECT number FROM feed WHERE session = ?1",
+        [session.as_bytes()],
+        |row| uint(row, "number"),
+    )
+    .optional()
+}
+
+pub(super) fn read(read: &Read<'_>, after: Cursor) -> rusqlite::Result<FeedRead> {
+    let Some(head) = head(read.db)? else {
+        // No keys have been made yet; nothing can be signed either.
+        return Err(rusqlite::Error::QueryReturnedNoRows);
+    };
+    let cursor = find(read.db, &head, after)?;
+    let start = if cursor == CursorFound::Known {
+        after
+    } else {
+        Cursor::START
+    };
+    let mut statement = read.db.prepare_cached(
+        "SELECT number, mark, session, exp FROM feed WHERE number > ?1 ORDER BY number LIMIT ?2",
+    )?;
+    let limit = Page::MAX_ENTRIES + 1;
+    let mut rows =
+        statement.query([int(start.number), i64::try_from(limit).unwrap_or(i64::MAX)])?;
+    let mut page = FeedRead {
+        at: read.now,
+        cursor,
+        seq: start.number,
+        mark: start.mark,
+        more: false,
+        keys: head.keys,
+        has_rows: false,
+        revoked: Vec::new(),
+    };
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        count += 1;
+        if count == limit {
+            page.more = true;
+            break;
+        }
+        (page.seq, page.mark, page.has_rows) =
+            (uint(row, "number")?, Some(mark(row, "mark")?), true);
+        if let Some(session) = row.get::<_, Option<[u8; 16]>>("session")? {
+            page.revoked
+                .push((SessionId::from_bytes(session), seconds(row, "exp")?));
+        }
+    }
+    Ok(page)
+}
+
+fn find(db: &Connection, head: &Head, cursor: Cursor) -> rusqlite::Result<CursorFound> {
+    let Some(wanted) = cursor.mark else {
+        return Ok(CursorFound::Known);
+    };
+    let kept = db
+        .query_row(
+            "SELECT mark FROM feed WHERE number = ?1",
+            [int(cursor.number)],
+            |row| mark(row, "mark"),
+        )
+        .optional()?
+        .or_else(|| (cursor.number == head.number).then_some(head.mark));
+    Ok(match kept {
+        Some(mark) if mark == wanted => CursorFound::Known,
+        Some(_) => CursorFound::RolledBack,
+        None if cursor.number > head.number => CursorFound::RolledBack,
+        None => CursorFound::Pruned,
+    })
+}
+
+pub(super) fn register_gateway(
+    write: &Write<'_>,
+    gateway: &RegisteredGateway,
+) -> rusqlite::Result<()> {
+    write
+        .db
+        .execute(
+            "INSERT INTO gateways (id, staleness, live_until) VALUES (?1, ?2, ?3)
+             ON CONFLICT (id) DO UPDATE
+             SET staleness = excluded.staleness, live_until = MAX(live_until, excluded.live_until)",
+            params![
+                gateway.id.as_bytes(),
+                gateway.staleness.map(span_millis),
+                gateway.live_until.0
+            ],
+        )
+        .map(drop)
+}
+
+pub(super) fn gateways(read: &Read<'_>) -> rusqlite::Result<Vec<RegisteredGateway>> {
+    let mut statement = read
+        .db
+        .prepare_cached("SELECT id, staleness, live_until FROM gateways")?;
+    let rows = statement.query_map([], |row| {
+        let staleness: Option<i64> = row.get("staleness")?;
+        Ok(RegisteredGateway {
+            id: GatewayId::from_bytes(id(row, "id")?),
+            staleness: staleness
+                .map(|span| std::time::Duration::from_millis(u64::try_from(span).unwrap_or(0))),
+            live_until: millis(row, "live_until")?,
+        })
+    })?;
+    rows.collect()
+}
+
+pub(super) fn keys(read: &Read<'_>) -> rusqlite::Result<SealedKeys> {
+    let version = head(read.db)?.map_or(0, |head| head.keys);
+    let mut statement = read.db.prepare_cached(
+        "SELECT kid, purpose, algorithm, sealed FROM signing_keys ORDER BY created_at, kid",
+    )?;
+    let rows = statement.query_map([], |row| {
+        let (usage, algorithm): (String, String) = (row.get("purpose")?, row.get("algorithm")?);
+        Ok(SealedKey {
+            kid: row.get("kid")?,
+            usage: if usage == "access" {
+                KeyUse::Access
+            } else {
+                KeyUse::Feed
+            },
+            algorithm: if algorithm == "ES256" {
+                Algorithm::Es256
+            } else {
+                Algorithm::EdDsa
+            },
+            sealed: row.get("sealed")?,
+        })
+    })?;
+    Ok(SealedKeys {
+        version,
+        keys: rows.collect::<rusqlite::Result<_>>()?,
+    })
+}
+
+pub(super) fn add_first_keys(write: &Write<'_>, keys: &[SealedKey]) -> rusqlite::Result<()> {
+    if write
+        .db
+        .query_row("SELECT EXISTS (SELECT 1 FROM signing_keys)", [], |row| {
+            row.get(0)
+        })?
+    {
+        return Ok(());
+    }
+    for key in keys {
+        let usage = match key.usage {
+            KeyUse::Access => "access",
+            KeyUse::Feed => "feed",
+        };
+        write.db.execute(
+            "INSERT INTO signing_keys (kid, purpose, algorithm, sealed, created_at)
+             VALUES (:kid, :purpose, :algorithm, :sealed, :now)",
+            named_params! {
+                ":kid": key.kid, ":purpose": usage, ":algorithm": key.algorithm.name(),
+                ":sealed": key.sealed, ":now": write.now.0,
+            },
+        )?;
+    }
+    publish_keys(write).map(drop)
+}

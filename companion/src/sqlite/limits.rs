@@ -1,0 +1,82 @@
+//! Buckets and failures, in a file of their own: they survive `kill -9`, and cost no sync.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::columns::millis;
+use super::writer::Write;
+use crate::store::Name;
+use crate::throttle::{Failures, Limit};
+
+pub(super) fn take(
+    write: &Write<'_>,
+    limits: &[(Name, Limit)],
+) -> rusqlite::Result<Option<Duration>> {
+    for (name, limit) in limits {
+        let full_at = write
+            .db
+            .prepare_cached("SELECT full_at FROM buckets WHERE name = ?1")?
+            .query_row([name], |row| millis(row, "full_at"))
+            .optional()?;
+        match limit.take(full_at, write.now) {
+            Err(wait) => return Ok(Some(wait)),
+            Ok(full_at) => write
+                .db
+                .prepare_cached(
+                    "INSERT INTO buckets (name, full_at) VALUES (?1, ?2)
+                     ON CONFLICT (name) DO UPDATE SET full_at = excluded.full_at",
+                )?
+                .execute(params![name, full_at.0])?,
+        };
+    }
+    Ok(None)
+}
+
+pub(super) fn reserve_attempt(
+    write: &Write<'_>,
+    name: &Name,
+) -> rusqlite::Result<Option<Duration>> {
+    let before = write
+        .db
+        .prepare_cached("SELECT count, last_at FROM failures WHERE name = ?1")?
+        .query_row([name], |row| {
+            Ok(Failures {
+                count: row.get("count")?,
+                last_at: millis(row, "last_at")?,
+            })
+        })
+        .optional()?;
+    match Failures::attempt(before, write.now) {
+        Err(wait) => Ok(Some(wait)),
+        Ok(Failures { count, last_at }) => {
+            write
+                .db
+                .prepare_cached(
+                    "INSERT INTO failures (name, count, last_at) VALUES (?1, ?2, ?3)
+                     ON CONFLICT (name) DO UPDATE SET count = excluded.count, last_at = excluded.last_at",
+                )?
+                .execute(params![name, count, last_at.0])?;
+            Ok(None)
+        }
+    }
+}
+
+pub(super) fn forget_failures(write: &Write<'_>, name: &Name) -> rusqlite::Result<()> {
+    write
+        .db
+        .execute("DELETE FROM failures WHERE name = ?1", [name])
+        .map(drop)
+}
+
+/// RL-09: removes only what has no effect any more, so that nobody frees himself by filling the file.
+pub(super) fn prune(write: &Write<'_>) -> rusqlite::Result<()> {
+    write
+        .db
+        .execute("DELETE FROM buckets WHERE full_at <= ?1", [write.now.0])?;
+    write.db.execute(
+        "DELETE FROM failures WHERE last_at <= ?1",
+        [write.now.minus(Failures::FORGOTTEN_AFTER).0],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,319 @@
+//! The outbox: errands that wait, and what mail each comes to. Here, and not in any answer, it shows whether an account exists.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension as _, params};
+use token::{ChallengeId, Subject};
+
+use super::codes;
+use super::columns::{int, millis, span_millis, uint};
+use super::readers::Read;
+use super::writer::Write;
+use crate::clock::Millis;
+use crate::code::{COOLDOWN, DAY, MAX_WRONG_PER_DAY, Purpose};
+use crate::store::{CodeBinding, Errand, Mail, NextErrand, Prepared};
+
+pub(super) const SIGN_UP: &str = "sign_up";
+pub(super) const ACTIVATION: &str = "activation";
+pub(super) const RESEND: &str = "resend";
+pub(super) const REUSE: &str = "reuse";
+pub(super) const CODES_CLOSED: &str = "codes_closed";
+
+pub(super) fn add_notice(
+    write: &Write<'_>,
+    errand: &str,
+    account: Option<Subject>,
+    email: Option<&str>,
+) -> rusqlite::Result<()> {
+    write
+        .db
+        .execute(
+            "INSERT INTO outbox (errand, email, account, expires_at, due_at, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
+            params![
+                errand,
+                email,
+                account.as_ref().map(Subject::as_bytes),
+                write.now.plus(DAY).0,
+                write.now.0
+            ],
+        )
+        .map(drop)
+}
+
+pub(super) fn next(read: &Read<'_>) -> rusqlite::Result<NextErrand> {
+    let found = read
+        .db
+        .query_row(
+            "SELECT outbox.id AS id, tries, due_at, challenge,
+                 COALESCE(outbox.email, challenges.email) AS email
+             FROM outbox LEFT JOIN challenges ON challenges.id = outbox.challenge
+             ORDER BY due_at, outbox.id LIMIT 1",
+            [],
+            |row| {
+                let challenge: Option<[u8; 16]> = row.get("challenge")?;
+                let email: Option<String> = row.get("email")?;
+                let code = challenge.zip(email).map(|(challenge, email)| CodeBinding {
+                    purpose: Purpose::Activation,
+                    challenge: ChallengeId::from_bytes(challenge),
+                    email,
+                });
+                Ok((
+                    Errand {
+                        id: uint(row, "id")?,
+                        tries: row.get("tries")?,
+                        code,
+                    },
+                    millis(row, "due_at")?,
+                ))
+            },
+        )
+        .optional()?;
+    Ok(match found {
+        None => NextErrand::Nothing,
+        Some((errand, due_at)) if due_at <= read.now => NextErrand::Due(errand),
+        Some((_, due_at)) => NextErrand::In(due_at.since(read.now)),
+    })
+}
+
+/// A row of `outbox`.
+struct Row {
+    id: u64,
+    errand: String,
+    email: Option<String>,
+    account: Option<Subject>,
+    challenge: Option<ChallengeId>,
+    password_hash: Option<String>,
+    expires_at: Millis,
+}
+
+pub(super) fn prepare(
+    write: &Write<'_>,
+    errand: u64,
+    code_mac: Option<[u8; 32]>,
+) -> rusqlite::Result<Prepared> {
+    let row = write
+        .db
+        .query_row(
+            "SELECT id, errand, email, account, challenge, password_hash, expires_at FROM outbox WHERE id = ?1",
+            [int(errand)],
+            |row| {
+                Ok(Row {
+                    id: uint(row, "id")?,
+                    errand: row.get("errand")?,
+                    email: row.get("email")?,
+                    account: row.get::<_, Option<[u8; 16]>>("account")?.map(Subject::from_bytes),
+                    challenge: row.get::<_, Option<[u8; 16]>>("challenge")?.map(ChallengeId::from_bytes),
+                    password_hash: row.get("password_hash")?,
+                    expires_at: millis(row, "expires_at")?,
+                })
+            },
+        )
+        .optional()?;
+    let Some(row) = row.filter(|row| row.expires_at > write.now) else {
+        return Ok(Prepared::Nothing);
+    };
+    match row.errand.as_str() {
+        SIGN_UP | ACTIVATION => activation(write, &row, code_mac),
+        RESEND => resend(write, &row, code_mac),
+        REUSE => match row
+            .account
+            .map(|account| address(write, account))
+            .transpose()?
+            .flatten()
+        {
+            Some(to) => send(write, &row, &to, Mail::RefreshTokenReused),
+            None => Ok(Prepared::Nothing),
+        },
+        CODES_CLOSED => match &row.email {
+            Some(to) => send(write, &row, to, Mail::CodesClosed),
+            None => Ok(Prepared::Nothing),
+        },
+        _ => Ok(Prepared::Nothing),
+    }
+}
+
+/// A sign-up, or a new code for the one that is pending.
+fn activation(
+    write: &Write<'_>,
+    row: &Row,
+    code_mac: Option<[u8; 32]>,
+) -> rusqlite::Result<Prepared> {
+    let (Some(email), Some(challenge), Some(code_mac)) = (&row.email, row.challenge, code_mac)
+    else {
+        return Ok(Prepared::Nothing);
+    };
+    let opens = |password_hash: Option<&str>, code_mac: Option<[u8; 32]>| {
+        write
+            .db
+            .execute(
+                "INSERT INTO challenges (id, purpose, email, password_hash, code_mac, expires_at, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 ON CONFLICT (id) DO UPDATE SET code_mac = excluded.code_mac, expires_at = excluded.expires_at",
+                params![
+                    challenge.as_bytes(),
+                    Purpose::Activation.name(),
+                    email,
+                    password_hash,
+                    code_mac,
+                    row.expires_at.0,
+                    write.now.0
+                ],
+            )
+            .map(drop)
+    };
+    if is_registered(write, email)? {
+        opens(None, None)?;
+        return send(write, row, email, Mail::AlreadyRegistered);
+    }
+    let pending = match &row.password_hash {
+        Some(own) => vec![own.clone()],
+        None => pending(write, email)?,
+    };
+    match pending.as_slice() {
+        [] => {
+            opens(None, None)?;
+            Ok(Prepared::Nothing)
+        }
+        [password_hash] => {
+            let prepared = send_code(write, row, email, challenge)?;
+            if matches!(prepared, Prepared::Send { .. }) {
+                opens(Some(password_hash), Some(code_mac))?;
+            } else {
+                // The sign-up is pending, if without a code that opens it.
+                opens(Some(password_hash), None)?;
+            }
+            Ok(prepared)
+        }
+        // PW-18: a code that activated a stranger's sign-up would open the account to the stranger's password.
+        [_, _, ..] => {
+            opens(None, None)?;
+            send(write, row, email, Mail::SignUpAgain)
+        }
+    }
+}
+
+fn resend(write: &Write<'_>, row: &Row, code_mac: Option<[u8; 32]>) -> rusqlite::Result<Prepared> {
+    let (Some(challenge), Some(code_mac)) = (row.challenge, code_mac) else {
+        return Ok(Prepared::Nothing);
+    };
+    let email: Option<String> = write
+        .db
+        .query_row(
+            "SELECT email FROM challenges
+             WHERE id = ?1 AND used_at IS NULL AND password_hash IS NOT NULL AND created_at > ?2",
+            params![challenge.as_bytes(), write.now.minus(DAY).0],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let Some(email) = email else {
+        return Ok(Prepared::Nothing);
+    };
+    if is_registered(write, &email)? {
+        return send(write, row, &email, Mail::AlreadyRegistered);
+    }
+    let prepared = send_code(write, row, &email, challenge)?;
+    if matches!(prepared, Prepared::Send { .. }) {
+        write.db.execute(
+            "UPDATE challenges SET code_mac = ?2, expires_at = ?3 WHERE id = ?1",
+            params![challenge.as_bytes(), code_mac, row.expires_at.0],
+        )?;
+    }
+    Ok(prepared)
+}
+
+/// A mail with a code, unless codes are closed for today.
+fn send_code(
+    write: &Write<'_>,
+    row: &Row,
+    email: &str,
+    challenge: ChallengeId,
+) -> rusqlite::Result<Prepared> {
+    if codes::attempts_today(write, email, Purpose::Activation)? >= MAX_WRONG_PER_DAY {
+        return Ok(Prepared::Nothing);
+    }
+    let prepared = send(write, row, email, Mail::ActivationCode)?;
+    if matches!(prepared, Prepared::Send { .. }) {
+        codes::close_others(write, challenge, email, Purpose::Activation)?;
+    }
+    Ok(prepared)
+}
+
+/// The mail, unless one like it went to that address less than a minute ago: then the errand waits.
+fn send(write: &Write<'_>, row: &Row, to: &str, mail: Mail) -> rusqlite::Result<Prepared> {
+    let last = write
+        .db
+        .query_row(
+            "SELECT at FROM mails_sent WHERE email = ?1 AND mail = ?2",
+            params![to, mail.name()],
+            |row| millis(row, "at"),
+        )
+        .optional()?;
+    let free_at = last
+        .map(|last| last.plus(COOLDOWN))
+        .filter(|free_at| *free_at > write.now);
+    if let Some(free_at) = free_at {
+        write.db.execute(
+            "UPDATE outbox SET due_at = ?2 WHERE id = ?1",
+            params![int(row.id), free_at.0],
+        )?;
+        return Ok(Prepared::Later);
+    }
+    write.db.execute(
+        "INSERT INTO mails_sent (email, mail, at) VALUES (?1, ?2, ?3)
+         ON CONFLICT (email, mail) DO UPDATE SET at = excluded.at",
+        params![to, mail.name(), write.now.0],
+    )?;
+    Ok(Prepared::Send {
+        to: to.to_owned(),
+        mail,
+    })
+}
+
+fn is_registered(write: &Write<'_>, email: &str) -> rusqlite::Result<bool> {
+    write.db.query_row(
+        "SELECT EXISTS (SELECT 1 FROM accounts WHERE email = ?1)",
+        [email],
+        |row| row.get(0),
+    )
+}
+
+fn address(write: &Write<'_>, account: Subject) -> rusqlite::Result<Option<String>> {
+    write
+        .db
+        .query_row(
+            "SELECT email FROM accounts WHERE id = ?1",
+            [account.as_bytes()],
+            |row| row.get(0),
+        )
+        .optional()
+}
+
+/// The different sign-ups of that address that were not activated; two are enough to know that there are several.
+fn pending(write: &Write<'_>, email: &str) -> rusqlite::Result<Vec<String>> {
+    let mut statement = write.db.prepare_cached(
+        "SELECT DISTINCT password_hash FROM challenges
+         WHERE email = ?1 AND purpose = ?2 AND used_at IS NULL AND password_hash IS NOT NULL AND created_at > ?3
+         LIMIT 2",
+    )?;
+    let rows = statement.query_map(
+        params![email, Purpose::Activation.name(), write.now.minus(DAY).0],
+        |row| row.get(0),
+    )?;
+    rows.collect()
+}
+
+pub(super) fn finish(write: &Write<'_>, errand: u64) -> rusqlite::Result<()> {
+    write
+        .db
+        .execute("DELETE FROM outbox WHERE id = ?1", [int(errand)])
+        .map(drop)
+}
+
+/// A failed mail counts as one for the minute between two: errors lift no limit (OT-08).
+pub(super) fn retry(write: &Write<'_>, errand: u64, wait: Duration) -> rusqlite::Result<()> {
+    write.db.execute(
+        "UPDATE outbox SET tries = tries + 1, due_at = ?2 WHERE id = ?1",
+        params![int(errand), write.now.0.saturating_add(span_millis(wait))],
+    )?;
+    Ok(())
+}

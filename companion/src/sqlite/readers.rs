@@ -1,0 +1,76 @@
+//! Reading beside the writer: a few connections, each read in one snapshot.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use crate::clock::{Clock, Millis};
+use crate::store::{Outcome, StoreError};
+
+/// What a read has at hand.
+pub(super) struct Read<'a> {
+    /// The connection, inside a transaction.
+    pub(super) db: &'a Connection,
+    /// The store's time, taken before the transaction began.
+    pub(super) now: Millis,
+}
+
+type Job = Box<dyn FnOnce(&mut Connection, &Clock) + Send>;
+
+/// The reading end; its threads end when it is dropped.
+pub(super) struct Readers {
+    jobs: Sender<Job>,
+}
+
+impl Readers {
+    /// Starts a thread for each connection.
+    pub(super) fn start(connections: Vec<Connection>, clock: &Clock) -> std::io::Result<Self> {
+        let (jobs, waiting) = channel();
+        let waiting = Arc::new(Mutex::new(waiting));
+        for mut db in connections {
+            let (waiting, clock) = (Arc::clone(&waiting), clock.clone());
+            thread::Builder::new()
+                .name("store-reader".to_owned())
+                .spawn(move || {
+                    while let Some(job) = next(&waiting) {
+                        job(&mut db, &clock);
+                    }
+                })?;
+        }
+        Ok(Self { jobs })
+    }
+
+    /// Runs `work` on one snapshot, which was taken after this call.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Read<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Outcome<T> {
+        let gone = || StoreError::new("the store has been closed");
+        let (tell, told) = oneshot::channel();
+        let job: Job = Box::new(move |db, clock| {
+            let now = clock.now();
+            let result = db
+                .transaction_with_behavior(TransactionBehavior::Deferred)
+                .and_then(|transaction| {
+                    work(&Read {
+                        db: &transaction,
+                        now,
+                    })
+                });
+            drop(tell.send(result.map_err(StoreError::new)));
+        });
+        self.jobs.send(job).map_err(|_| gone())?;
+        told.await.map_err(|_| gone())?
+    }
+}
+
+fn next(waiting: &Mutex<Receiver<Job>>) -> Option<Job> {
+    waiting
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .recv()
+        .ok()
+}

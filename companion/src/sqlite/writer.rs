@@ -1,0 +1,154 @@
+//! The one thread that writes: waiting writes commit together, and nobody is answered before the commit is on disk.
+
+use std::cell::Cell;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+
+use rusqlite::{Connection, ErrorCode};
+use tokio::sync::{oneshot, watch};
+
+use crate::clock::{Clock, Millis};
+use crate::store::{Outcome, StoreError};
+
+/// The most writes of one commit: the first of them waits for the last.
+const MOST: usize = 256;
+
+/// What a write has at hand.
+pub(super) struct Write<'a> {
+    /// The connection, inside a savepoint of its own.
+    pub(super) db: &'a Connection,
+    /// The store's time.
+    pub(super) now: Millis,
+    moved_to: &'a Cell<u64>,
+}
+
+impl Write<'_> {
+    /// This write has given out a feed number; told after the commit.
+    pub(super) fn feed_moved_to(&self, number: u64) {
+        self.moved_to.set(number);
+    }
+}
+
+/// Runs in its savepoint; what it returns is to be done after the commit.
+type Job = Box<dyn FnOnce(&Write<'_>) -> Reply + Send>;
+type Reply = Box<dyn FnOnce()>;
+
+/// The writing end. When it is dropped the thread finishes what is waiting, and ends.
+pub(super) struct Writer {
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread over a connection that nothing else writes through.
+    pub(super) fn start(
+        db: Connection,
+        clock: Clock,
+        moved: watch::Sender<u64>,
+    ) -> std::io::Result<Self> {
+        let (jobs, waiting) = channel();
+        let thread = thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || run(&db, &clock, &waiting, &moved))?;
+        Ok(Self {
+            jobs: Some(jobs),
+            thread: Some(thread),
+        })
+    }
+
+    /// Runs `work` in a transaction; returns after its commit is on disk.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Write<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Outcome<T> {
+        let gone = || StoreError::new("the store has been closed");
+        let (tell, told) = oneshot::channel();
+        let job: Job = Box::new(move |write| {
+            let result = in_savepoint(write, work);
+            Box::new(move || drop(tell.send(result.map_err(StoreError::new))))
+        });
+        self.jobs
+            .as_ref()
+            .ok_or_else(gone)?
+            .send(job)
+            .map_err(|_| gone())?;
+        told.await.map_err(|_| gone())?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been reported by its hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(db: &Connection, clock: &Clock, waiting: &Receiver<Job>, moved: &watch::Sender<u64>) {
+    while let Ok(first) = waiting.recv() {
+        let moved_to = Cell::new(0);
+        if let Err(error) = db.execute_batch("BEGIN IMMEDIATE") {
+            end_process("no transaction can be begun", &error);
+        }
+        let more = std::iter::from_fn(|| waiting.try_recv().ok());
+        let replies: Vec<Reply> = std::iter::once(first)
+            .chain(more)
+            .take(MOST)
+            .map(|job| {
+                job(&Write {
+                    db,
+                    now: clock.now(),
+                    moved_to: &moved_to,
+                })
+            })
+            .collect();
+        // After a failed commit nobody knows what is on disk, and a later success could not be trusted.
+        if let Err(error) = db.execute_batch("COMMIT") {
+            end_process("a commit failed", &error);
+        }
+        if moved_to.get() > 0 {
+            moved.send_replace(moved_to.get());
+        }
+        for reply in replies {
+            reply();
+        }
+    }
+}
+
+fn in_savepoint<T>(
+    write: &Write<'_>,
+    work: impl FnOnce(&Write<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    write.db.execute_batch("SAVEPOINT work")?;
+    let result = work(write);
+    let end = if result.is_ok() {
+        "RELEASE work"
+    } else {
+        "ROLLBACK TO work; RELEASE work"
+    };
+    if let Err(error) = &result
+        && is_broken(error)
+    {
+        end_process("a write failed", error);
+    }
+    if let Err(error) = write.db.execute_batch(end) {
+        end_process("a savepoint cannot be ended", &error);
+    }
+    result
+}
+
+/// Whether the disk, not the statement, is to blame.
+fn is_broken(error: &rusqlite::Error) -> bool {
+    use ErrorCode::{DatabaseCorrupt, DiskFull, NotADatabase, SystemIoFailure};
+    let broken = [DatabaseCorrupt, DiskFull, NotADatabase, SystemIoFailure];
+    error
+        .sqlite_error_code()
+        .is_some_and(|code| broken.contains(&code))
+}
+
+fn end_process(what: &str, error: &rusqlite::Error) -> ! {
+    tracing::error!(%error, "{what}; ending, so that nothing is acknowledged that is not stored");
+    std::process::exit(74) // EX_IOERR
+}

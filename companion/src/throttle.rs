@@ -1,0 +1,208 @@
+//! The arithmetic of limits; knows neither where the counts lie nor what is limited.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::clock::Millis;
+
+/// `burst+refill/period`: so many at once, then `refill` more in each period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    burst: u32,
+    refill: u32,
+    period: Duration,
+}
+
+/// The text is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidLimit;
+
+impl fmt::Display for InvalidLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("must be burst+refill/period, such as \"5+5/1h\", each at least 1 and the period at most 24h")
+    }
+}
+
+impl Limit {
+    /// A limit of these parts, each at least 1.
+    pub const fn new(burst: u32, refill: u32, period: Duration) -> Self {
+        Self {
+            burst,
+            refill,
+            period,
+        }
+    }
+
+    fn interval(self) -> Duration {
+        self.period.checked_div(self.refill).unwrap_or(self.period)
+    }
+
+    /// Takes one, given the moment at which the bucket was or will be full again (`None`: it is full).
+    ///
+    /// # Errors
+    /// How long to wait until there is one; nothing is taken.
+    pub fn take(self, full_at: Option<Millis>, now: Millis) -> Result<Millis, Duration> {
+        let full_at = full_at
+            .map_or(now, |full_at| full_at.max(now))
+            .plus(self.interval());
+        let capacity = self.interval().saturating_mul(self.burst);
+        let missing = full_at.since(now.plus(capacity));
+        if missing.is_zero() {
+            Ok(full_at)
+        } else {
+            Err(missing)
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}+{}/{}s",
+            self.burst,
+            self.refill,
+            self.period.as_secs()
+        )
+    }
+}
+
+impl FromStr for Limit {
+    type Err = InvalidLimit;
+
+    fn from_str(text: &str) -> Result<Self, InvalidLimit> {
+        let (burst, rest) = text.split_once('+').ok_or(InvalidLimit)?;
+        let (refill, period) = rest.split_once('/').ok_or(InvalidLimit)?;
+        let number = |text: &str| {
+            text.parse::<u32>()
+                .ok()
+                .filter(|number| *number > 0)
+                .ok_or(InvalidLimit)
+        };
+        let period = crate::span::parse(period).ok_or(InvalidLimit)?;
+        if period.is_zero() || period > Duration::from_secs(86_400) {
+            return Err(InvalidLimit);
+        }
+        Ok(Self::new(number(burst)?, number(refill)?, period))
+    }
+}
+
+/// Failures in a row of one account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failures {
+    /// How many, the attempt that is under way included.
+    pub count: u32,
+    /// When the last of them was.
+    pub last_at: Millis,
+}
+
+const FREE_FAILURES: u32 = 4;
+const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
+
+impl Failures {
+    /// Quiet for so long, failures have no effect any more.
+    pub const FORGOTTEN_AFTER: Duration = LONGEST_DELAY;
+
+    /// How long the account's password is closed after these failures: 2^(n−5) s from the fifth on, at most 15 minutes.
+    fn delay(self) -> Duration {
+        let Some(exponent) = self.count.checked_sub(FREE_FAILURES + 1) else {
+            return Duration::ZERO;
+        };
+        Duration::from_secs(1 << exponent.min(10)).min(LONGEST_DELAY)
+    }
+
+    /// Counts an attempt before it is made, so that a burst cannot outrun the count (RL-06). Success takes it back.
+    ///
+    /// # Errors
+    /// How long the account stays closed; such attempts do not lengthen it.
+    pub fn attempt(before: Option<Self>, now: Millis) -> Result<Self, Duration> {
+        let before = before.filter(|failures| now.since(failures.last_at) < Self::FORGOTTEN_AFTER);
+        let Some(before) = before else {
+            return Ok(Self {
+                count: 1,
+                last_at: now,
+            });
+        };
+        let wait = before.last_at.plus(before.delay()).since(now);
+        if wait.is_zero() {
+            Ok(Self {
+                count: before.count.saturating_add(1),
+                last_at: now,
+            })
+        } else {
+            Err(wait)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Millis = Millis(1_000_000);
+
+    fn at(seconds: u64) -> Millis {
+        NOW.plus(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_limit_gives_its_burst_and_then_its_refill() {
+        let limit: Limit = "3+2/10s".parse().unwrap();
+        let mut full_at = None;
+        for _ in 0..3 {
+            full_at = Some(limit.take(full_at, NOW).unwrap());
+        }
+        assert_eq!(limit.take(full_at, NOW), Err(Duration::from_secs(5)));
+        assert_eq!(limit.take(full_at, at(4)), Err(Duration::from_secs(1)));
+        assert!(limit.take(full_at, at(5)).is_ok());
+        // A clock stepped back gives nothing (D5).
+        assert!(
+            limit
+                .take(full_at, NOW.minus(Duration::from_secs(60)))
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn what_is_no_limit_is_refused() {
+        for text in [
+            "", "5", "5+5", "0+5/1h", "5+0/1h", "5+5/0s", "5+5/25h", "-1+5/1h", "5+5/1x", "a+b/1h",
+        ] {
+            assert!(text.parse::<Limit>().is_err(), "{text}");
+        }
+    }
+
+    /// RL-01.
+    #[test]
+    fn from_the_fifth_failure_on_the_delay_doubles_up_to_fifteen_minutes() {
+        let after = |count| {
+            Some(Failures {
+                count,
+                last_at: NOW,
+            })
+        };
+        for (count, delay) in [
+            (1, 0),
+            (4, 0),
+            (5, 1),
+            (6, 2),
+            (10, 32),
+            (14, 512),
+            (15, 900),
+            (99, 900),
+        ] {
+            if delay > 0 {
+                assert_eq!(
+                    Failures::attempt(after(count), NOW),
+                    Err(Duration::from_secs(delay)),
+                    "{count}"
+                );
+            }
+            let next = Failures::attempt(after(count), at(delay)).unwrap();
+            let expected = if delay == 900 { 1 } else { count + 1 };
+            assert_eq!(next.count, expected, "{count}");
+        }
+        assert_eq!(Failures::attempt(after(8), at(900)).unwrap().count, 1);
+    }
+}

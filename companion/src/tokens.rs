@@ -1,0 +1,105 @@
+//! What login and refresh hand out: the access token that the store has allowed, the refresh token, and the session as its owner sees it.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use token::{AccessClaims, RefreshToken, SessionId};
+
+use crate::app::App;
+use crate::clock::Millis;
+use crate::entropy;
+use crate::store::{Lifetimes, Minted, Session};
+
+/// A moment as the API writes it: RFC 3339, UTC, whole seconds.
+pub fn rfc3339(moment: Millis) -> String {
+    OffsetDateTime::from_unix_timestamp(moment.seconds().seconds())
+        .ok()
+        .and_then(|moment| moment.format(&Rfc3339).ok())
+        .unwrap_or_default()
+}
+
+/// How long an access token and a session live from now on. The token up to 5 % less than the setting: those of one moment do not
+/// all come back in one moment.
+pub fn lifetimes(app: &App) -> Lifetimes {
+    let full = app.settings.tokens.access_lifetime.get();
+    let [drawn] = entropy::bytes::<1>();
+    let less = full.as_secs() * u64::from(drawn) / 255 / 20;
+    Lifetimes {
+        access: full.saturating_sub(Duration::from_secs(less)),
+        idle: app.settings.sessions.idle_lifetime.get(),
+        absolute: app.settings.sessions.absolute_lifetime.get(),
+    }
+}
+
+/// The answer to a login or a refresh.
+pub fn answer(app: &App, minted: &Minted) -> Value {
+    let session = &minted.session;
+    let key = app
+        .vault
+        .refresh_keys()
+        .into_iter()
+        .find(|key| key.version() == session.mac_key_version);
+    let refresh = key.map(|key| RefreshToken::issue(session.id, session.generation, &key));
+    json!({
+        "access_token": access_token(app, minted),
+        "token_type": "Bearer",
+        "expires_in": minted.exp.since(minted.iat).as_secs(),
+        "refresh_token": refresh,
+        "session": shown(session, Some(session.id)),
+    })
+}
+
+fn access_token(app: &App, minted: &Minted) -> String {
+    let session = &minted.session;
+    let claims = AccessClaims {
+        iss: app.settings.issuer().to_owned(),
+        aud: app.settings.audiences(),
+        sub: session.account.to_string(),
+        sid: session.id,
+        jti: entropy::token_id(),
+        iat: minted.iat,
+        exp: minted.exp,
+        auth_time: session.auth_time,
+        acr: session.acr.clone(),
+        amr: session.amr.clone(),
+        client_id: app.settings.client_id.clone(),
+        roles: minted.roles.clone(),
+        scope: None,
+        email: None,
+    };
+    token::issue(&claims, app.keys.current().access())
+}
+
+/// A session in a list: no token material (SE-01).
+#[derive(Serialize)]
+pub struct ShownSession {
+    id: SessionId,
+    current: bool,
+    created_at: String,
+    last_seen_at: String,
+    idle_expires_at: String,
+    expires_at: String,
+    ip: Option<String>,
+    user_agent: Option<String>,
+    label: Option<String>,
+    acr: String,
+}
+
+/// The session as its owner sees it.
+pub fn shown(session: &Session, current: Option<SessionId>) -> ShownSession {
+    ShownSession {
+        id: session.id,
+        current: current == Some(session.id),
+        created_at: rfc3339(session.created_at),
+        last_seen_at: rfc3339(session.last_seen_at),
+        idle_expires_at: rfc3339(session.idle_deadline),
+        expires_at: rfc3339(session.absolute_deadline),
+        ip: session.client.ip.clone(),
+        user_agent: session.client.user_agent.clone(),
+        label: session.label.clone(),
+        acr: session.acr.clone(),
+    }
+}
