@@ -120,7 +120,7 @@ impl Request {
             .map(|(name, value)| {
                 (
                     name.to_string(),
-                    value.as_bytes().escape_ascii().to_string(),
+                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
                 )
             })
             .collect();
