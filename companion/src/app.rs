@@ -71,7 +71,7 @@ impl App {
     /// # Errors
     /// [`ApiError::RateLimited`], [`ApiError::Unavailable`].
     pub async fn take(&self, limits: Vec<(Name, Limit)>) -> Result<(), ApiError> {
-        let now = self.store.now().await?;
+        let now = self.store.now().await?.wall;
         {
             let mut full_at = self
                 .unauthenticated

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use token::UnixTime;
 
@@ -43,6 +43,15 @@ fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// One moment by both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The store's time.
+    pub wall: Millis,
+    /// A clock that began with the process at the store's time, and that nobody sets: for how long something has lasted.
+    pub steady: Millis,
+}
+
 /// Tells the time; all clones tell the same.
 #[derive(Clone, Debug)]
 pub struct Clock {
@@ -53,15 +62,23 @@ pub struct Clock {
 
 #[derive(Clone, Debug)]
 enum Source {
-    System,
+    System { began: Instant, began_at: Millis },
     Set(Arc<AtomicI64>),
 }
 
 impl Clock {
     /// The system's clock.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one real clock of the companion"
+    )]
     pub fn system() -> Self {
+        let source = Source::System {
+            began: Instant::now(),
+            began_at: Millis(system_millis()),
+        };
         Self {
-            source: Source::System,
+            source,
             latest: Arc::default(),
         }
     }
@@ -85,10 +102,18 @@ impl Clock {
     /// The present moment.
     pub fn now(&self) -> Millis {
         let now = match &self.source {
-            Source::System => system_millis(),
+            Source::System { .. } => system_millis(),
             Source::Set(time) => time.load(Ordering::SeqCst),
         };
         Millis(self.latest.fetch_max(now, Ordering::SeqCst).max(now))
+    }
+
+    /// The present moment of the steady clock.
+    pub fn steady(&self) -> Millis {
+        match &self.source {
+            Source::System { began, began_at } => began_at.plus(began.elapsed()),
+            Source::Set(time) => Millis(time.load(Ordering::SeqCst)),
+        }
     }
 }
 

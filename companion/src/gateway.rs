@@ -13,7 +13,7 @@ use token::{Cursor, GatewayId};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::feed::NoPage;
-use crate::gateways::{Full, live_until};
+use crate::gateways::Full;
 use crate::request::bearer;
 
 /// The longest hold: Envoy and the kernel keep a silent connection for longer.
@@ -41,9 +41,8 @@ pub async fn revocations(
         })?;
     // Section 4 (a): on disk before the read for its page begins.
     if let Some(registration) = registration {
-        app.store.register_gateway(registration).await?;
-        app.gateways
-            .committed(registration, live_until(asked.staleness, now));
+        app.store.register_gateway(registration.gateway).await?;
+        app.gateways.committed(registration);
     }
     let page = app
         .feed

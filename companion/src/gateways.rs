@@ -1,4 +1,7 @@
 //! Who polls: until when each gateway may accept tokens, and what it has acknowledged. The rules first, then their shared form.
+//!
+//! Counted by the steady clock: setting the machine's clock makes no gateway silent that is not. Only what is stored is by the
+//! store's time.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,7 +10,7 @@ use std::time::Duration;
 use token::{Cursor, GatewayId};
 use tokio::sync::watch;
 
-use crate::clock::Millis;
+use crate::clock::{Millis, Moment};
 use crate::receipt::Gateway;
 use crate::store::{CursorFound, RegisteredGateway};
 
@@ -33,6 +36,15 @@ struct Known {
     acknowledged: u64,
 }
 
+/// What must be on disk before a gateway's page is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registration {
+    /// For the store.
+    pub gateway: RegisteredGateway,
+    live_until: Millis,
+    stored_until: Millis,
+}
+
 /// The gateways, without a lock.
 #[derive(Default)]
 pub struct Registry {
@@ -41,10 +53,15 @@ pub struct Registry {
 
 impl Registry {
     /// What the store knew at the start. Nothing is acknowledged yet, and each counts for as long as the store says.
-    pub fn new(stored: Vec<RegisteredGateway>) -> Self {
+    pub fn new(stored: Vec<RegisteredGateway>, now: Moment) -> Self {
         let mut registry = Self::default();
         for gateway in stored {
-            registry.committed(gateway, gateway.live_until);
+            let until = shifted(gateway.live_until, now.wall, now.steady);
+            registry.committed(Registration {
+                gateway,
+                live_until: until,
+                stored_until: until,
+            });
         }
         registry
     }
@@ -58,45 +75,56 @@ impl Registry {
         &mut self,
         id: GatewayId,
         staleness: Option<Duration>,
-        now: Millis,
-    ) -> Result<Option<RegisteredGateway>, Full> {
-        let until = live_until(staleness, now);
+        now: Moment,
+    ) -> Result<Option<Registration>, Full> {
+        let live_until = live_until(staleness, now.steady);
         match self.known.get_mut(&id) {
             Some(known)
-                if known.stored_until >= until
+                if known.stored_until >= live_until
                     && known.staleness == longer(known.staleness, staleness) =>
             {
-                known.live_until = known.live_until.max(until);
+                known.live_until = known.live_until.max(live_until);
                 return Ok(None);
             }
             Some(_) => {}
             None => {
                 if self.known.len() >= MOST {
-                    self.forget_the_silent(now);
+                    self.forget_the_silent(now.steady);
                 }
                 if self.known.len() >= MOST {
                     return Err(Full);
                 }
             }
         }
-        Ok(Some(RegisteredGateway {
+        let stored_until = live_until.plus(AHEAD);
+        let gateway = RegisteredGateway {
             id,
             staleness,
-            live_until: until.plus(AHEAD),
+            live_until: shifted(stored_until, now.steady, now.wall),
+        };
+        Ok(Some(Registration {
+            gateway,
+            live_until,
+            stored_until,
         }))
     }
 
     /// That registration is on disk.
-    pub fn committed(&mut self, gateway: RegisteredGateway, live_until: Millis) {
+    pub fn committed(&mut self, registration: Registration) {
+        let Registration {
+            gateway,
+            live_until,
+            stored_until,
+        } = registration;
         let known = self.known.entry(gateway.id).or_insert(Known {
             staleness: gateway.staleness,
             live_until,
-            stored_until: gateway.live_until,
+            stored_until,
             acknowledged: 0,
         });
         known.staleness = longer(known.staleness, gateway.staleness);
         known.live_until = known.live_until.max(live_until);
-        known.stored_until = known.stored_until.max(gateway.live_until);
+        known.stored_until = known.stored_until.max(stored_until);
     }
 
     /// What a read said of the cursor of a poll. Never backwards, unless the store does not know the cursor: then what was
@@ -132,8 +160,13 @@ fn longer(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
     Some(one?.max(other?))
 }
 
+/// The same distance from another clock's present.
+fn shifted(moment: Millis, from: Millis, to: Millis) -> Millis {
+    Millis(moment.0.saturating_sub(from.0).saturating_add(to.0))
+}
+
 /// Until when a gateway that polls now may accept tokens, unless it polls again.
-pub fn live_until(staleness: Option<Duration>, now: Millis) -> Millis {
+fn live_until(staleness: Option<Duration>, now: Millis) -> Millis {
     staleness.map_or_else(
         || now.plus(SILENCE),
         |staleness| now.plus(staleness).plus(SLACK),
@@ -148,9 +181,9 @@ pub struct Gateways {
 
 impl Gateways {
     /// See [`Registry::new`].
-    pub fn new(stored: Vec<RegisteredGateway>) -> Self {
+    pub fn new(stored: Vec<RegisteredGateway>, now: Moment) -> Self {
         Self {
-            registry: Mutex::new(Registry::new(stored)),
+            registry: Mutex::new(Registry::new(stored, now)),
             changed: watch::Sender::new(()),
         }
     }
@@ -163,14 +196,14 @@ impl Gateways {
         &self,
         id: GatewayId,
         staleness: Option<Duration>,
-        now: Millis,
-    ) -> Result<Option<RegisteredGateway>, Full> {
+        now: Moment,
+    ) -> Result<Option<Registration>, Full> {
         self.lock().arrive(id, staleness, now)
     }
 
     /// See [`Registry::committed`].
-    pub fn committed(&self, gateway: RegisteredGateway, live_until: Millis) {
-        self.lock().committed(gateway, live_until);
+    pub fn committed(&self, registration: Registration) {
+        self.lock().committed(registration);
     }
 
     /// See [`Registry::read`].
@@ -219,9 +252,16 @@ mod tests {
         }
     }
 
+    fn steady(now: Millis) -> Moment {
+        Moment {
+            wall: now,
+            steady: now,
+        }
+    }
+
     fn registered(registry: &mut Registry, id: GatewayId, now: Millis) {
-        if let Some(gateway) = registry.arrive(id, MINUTE, now).unwrap() {
-            registry.committed(gateway, live_until(MINUTE, now));
+        if let Some(registration) = registry.arrive(id, MINUTE, steady(now)).unwrap() {
+            registry.committed(registration);
         }
     }
 
@@ -231,12 +271,12 @@ mod tests {
         let writes = (0..60)
             .filter(|poll| {
                 let now = NOW.plus(Duration::from_secs(10 * poll));
-                let gateway = registry.arrive(id(1), MINUTE, now).unwrap();
-                if let Some(gateway) = gateway {
-                    assert!(gateway.live_until >= live_until(MINUTE, now));
-                    registry.committed(gateway, live_until(MINUTE, now));
+                let registration = registry.arrive(id(1), MINUTE, steady(now)).unwrap();
+                if let Some(registration) = registration {
+                    assert!(registration.gateway.live_until >= live_until(MINUTE, now));
+                    registry.committed(registration);
                 }
-                gateway.is_some()
+                registration.is_some()
             })
             .count();
         assert!((9..=11).contains(&writes), "{writes}");
@@ -250,11 +290,11 @@ mod tests {
     #[test]
     fn a_restarted_companion_counts_no_gateway_too_few() {
         let mut before = Registry::default();
-        let stored = before.arrive(id(1), MINUTE, NOW).unwrap().unwrap();
-        before.committed(stored, live_until(MINUTE, NOW));
-        let last_poll = NOW.plus(Duration::from_secs(55));
+        let registration = before.arrive(id(1), MINUTE, steady(NOW)).unwrap().unwrap();
+        before.committed(registration);
+        let last_poll = steady(NOW.plus(Duration::from_secs(55)));
         assert_eq!(before.arrive(id(1), MINUTE, last_poll), Ok(None));
-        let after = Registry::new(vec![stored]).list()[0];
+        let after = Registry::new(vec![registration.gateway], last_poll).list()[0];
         assert!(after.live_until >= before.list()[0].live_until);
         assert_eq!(after.acknowledged, 0);
     }
@@ -282,8 +322,32 @@ mod tests {
             bytes[..8].copy_from_slice(&number.to_be_bytes());
             registered(&mut registry, GatewayId::from_bytes(bytes), NOW);
         }
-        assert_eq!(registry.arrive(id(255), MINUTE, NOW), Err(Full));
+        assert_eq!(registry.arrive(id(255), MINUTE, steady(NOW)), Err(Full));
         let later = NOW.plus(Duration::from_secs(122));
-        assert!(registry.arrive(id(255), MINUTE, later).is_ok());
+        assert!(registry.arrive(id(255), MINUTE, steady(later)).is_ok());
+    }
+
+    /// The machine's clock is set an hour ahead: nobody falls silent, and what is stored is by the clock as it is then.
+    #[test]
+    fn setting_the_clock_makes_no_gateway_silent() {
+        let mut registry = Registry::default();
+        registered(&mut registry, id(1), NOW);
+        let hour = Duration::from_secs(3_600);
+        let jumped = Moment {
+            wall: NOW.plus(hour),
+            steady: NOW,
+        };
+        assert!(registry.list()[0].live_until > jumped.steady);
+        let registration = registry.arrive(id(2), MINUTE, jumped).unwrap().unwrap();
+        assert_eq!(
+            registration.gateway.live_until,
+            live_until(MINUTE, jumped.wall).plus(AHEAD)
+        );
+        let restarted = Moment {
+            wall: jumped.wall,
+            steady: jumped.wall,
+        };
+        let stored = Registry::new(vec![registration.gateway], restarted).list()[0];
+        assert_eq!(stored.live_until, registration.gateway.live_until);
     }
 }

@@ -70,7 +70,7 @@ impl Worker {
             Prepared::Nothing => return self.store.finish_errand(errand.id).await,
             Prepared::Send { to, mail } => (to, mail),
         };
-        let now = self.store.now().await?;
+        let now = self.store.now().await?.wall;
         let mails = self.mails.clone();
         let delivered = tokio::task::spawn_blocking(move || {
             mails.deliver(

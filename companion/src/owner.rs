@@ -43,7 +43,7 @@ impl FromRequestParts<App> for Owner {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let raw = bearer(&parts.headers)?.ok_or(ApiError::NoCredential)?;
-        let now = app.store.now().await?.seconds();
+        let now = app.store.now().await?.wall.seconds();
         // The companion's own clock made the times: no skew.
         let token = verify(app, &raw, now, Duration::ZERO).map_err(|_| ApiError::InvalidToken)?;
         let account = token
@@ -69,7 +69,7 @@ impl FromRequestParts<App> for Owner {
 /// # Errors
 /// [`ApiError::InvalidToken`].
 pub async fn at_logout(app: &App, raw: &str) -> Result<AccessToken, ApiError> {
-    let now = app.store.now().await?.seconds();
+    let now = app.store.now().await?.wall.seconds();
     let longest = app.settings.sessions.absolute_lifetime.get();
     verify(app, raw, now, longest).map_err(|_| ApiError::InvalidToken)
 }

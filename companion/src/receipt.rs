@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use token::{GatewayId, UnixTime};
 
-use crate::clock::Millis;
+use crate::clock::{Millis, Moment};
 
 /// The companion serves an entry until the latest `exp` plus this.
 pub const SERVED_AFTER_EXP: Duration = Duration::from_secs(120);
@@ -18,7 +18,7 @@ pub struct Gateway {
     pub acknowledged: u64,
     /// After how long without a page it denies; `None` for one that never does.
     pub staleness: Option<Duration>,
-    /// From then on it denies everything, unless it polls again.
+    /// From then on it denies everything, unless it polls again; by the steady clock.
     pub live_until: Millis,
 }
 
@@ -44,10 +44,8 @@ pub struct Progress {
     pub applied: usize,
     /// When no gateway accepts the token any more, at the latest.
     pub effective_by: Millis,
-    /// The next moment at which a missing gateway stops being live.
-    pub next_silence: Option<Millis>,
-    /// When it was judged.
-    pub at: Millis,
+    /// How long until a missing gateway stops being live.
+    pub next_silence: Option<Duration>,
 }
 
 impl Progress {
@@ -58,8 +56,8 @@ impl Progress {
 }
 
 /// Judges a revocation by the gateways that are registered *after* its commit.
-pub fn progress(revocation: &Revocation, gateways: &[Gateway], now: Millis) -> Progress {
-    let is_live = |gateway: &&Gateway| gateway.live_until >= now;
+pub fn progress(revocation: &Revocation, gateways: &[Gateway], now: Moment) -> Progress {
+    let is_live = |gateway: &&Gateway| gateway.live_until >= now.steady;
     let is_missing = |gateway: &&Gateway| gateway.acknowledged < revocation.number;
     let live = gateways.iter().filter(is_live).count();
     let missing: Vec<_> = gateways.iter().filter(is_live).filter(is_missing).collect();
@@ -70,17 +68,22 @@ pub fn progress(revocation: &Revocation, gateways: &[Gateway], now: Millis) -> P
         .collect::<Option<Vec<_>>>()
     {
         Some(staleness) => match staleness.into_iter().max() {
-            None => now,
-            Some(longest) => revocation.committed_at.plus(longest).min(latest.max(now)),
+            None => now.wall,
+            Some(longest) => revocation
+                .committed_at
+                .plus(longest)
+                .min(latest.max(now.wall)),
         },
-        None => latest.max(now),
+        None => latest.max(now.wall),
     };
     Progress {
         live,
         applied: live - missing.len(),
         effective_by,
-        next_silence: missing.iter().map(|gateway| gateway.live_until).min(),
-        at: now,
+        next_silence: missing
+            .iter()
+            .map(|gateway| gateway.live_until.since(now.steady))
+            .min(),
     }
 }
 
@@ -89,6 +92,10 @@ mod tests {
     use super::*;
 
     const NOW: Millis = Millis(1_000_000);
+    const MOMENT: Moment = Moment {
+        wall: NOW,
+        steady: NOW,
+    };
 
     fn gateway(acknowledged: u64, staleness: Option<u64>, live_for: i64) -> Gateway {
         Gateway {
@@ -110,7 +117,8 @@ mod tests {
 
     #[test]
     fn a_receipt_is_complete_when_each_gateway_has_acknowledged_or_fallen_silent() {
-        let complete = |gateways: &[Gateway]| progress(&revocation(), gateways, NOW).is_complete();
+        let complete =
+            |gateways: &[Gateway]| progress(&revocation(), gateways, MOMENT).is_complete();
         assert!(complete(&[]));
         assert!(complete(&[
             gateway(7, Some(60), 1),
@@ -127,7 +135,7 @@ mod tests {
     #[test]
     fn effective_by_is_the_longest_staleness_of_those_missing_but_never_beyond_the_tokens() {
         let by =
-            |gateways: &[Gateway]| progress(&revocation(), gateways, NOW).effective_by.0 - NOW.0;
+            |gateways: &[Gateway]| progress(&revocation(), gateways, MOMENT).effective_by.0 - NOW.0;
         assert_eq!(by(&[gateway(7, Some(60), 1)]), 0);
         assert_eq!(
             by(&[

@@ -76,7 +76,7 @@ pub async fn answer(
         }
         let silence = progress
             .next_silence
-            .map(|silence| silence.since(progress.at) + Duration::from_millis(1));
+            .map(|silence| silence + Duration::from_millis(1));
         let next = silence.map_or(until, |silence| until.min(Instant::now() + silence));
         tokio::select! {
             _ = changes.changed() => {}

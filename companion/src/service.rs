@@ -82,7 +82,8 @@ impl Service {
             .gateways()
             .await
             .map_err(StartError::doing("gateways"))?;
-        let gateways = Arc::new(Gateways::new(known));
+        let now = store.now().await.map_err(StartError::doing("gateways"))?;
+        let gateways = Arc::new(Gateways::new(known, now));
         let (stop, stopped) = watch::channel(false);
         let feed = Feed::start(
             Arc::clone(&store),
@@ -241,7 +242,7 @@ async fn prune(store: Arc<dyn Store>, gateways: Arc<Gateways>) {
     loop {
         tokio::time::sleep(PRUNING).await;
         if let Ok(now) = store.now().await {
-            gateways.forget_the_silent(now);
+            gateways.forget_the_silent(now.steady);
         }
         if let Err(error) = store.prune().await {
             tracing::error!(%error, "nothing was pruned");

@@ -139,7 +139,7 @@ async fn unknown(
     access: Option<&AccessToken>,
     patience: Patience,
 ) -> Result<Response, ApiError> {
-    let now = app.store.now().await?.seconds();
+    let now = app.store.now().await?.wall.seconds();
     match access {
         Some(access) if now < access.expires_at().plus(crate::receipt::SERVED_AFTER_EXP) => {
             let revocation = app

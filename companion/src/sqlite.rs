@@ -5,6 +5,7 @@ mod codes;
 mod columns;
 mod ending;
 mod feed;
+mod gateways;
 mod limits;
 mod outbox;
 mod readers;
@@ -24,7 +25,7 @@ use tokio::sync::watch;
 
 use self::readers::Readers;
 use self::writer::Writer;
-use crate::clock::{Clock, Millis};
+use crate::clock::{Clock, Moment};
 use crate::email::Email;
 use crate::receipt::Revocation;
 use crate::store::{
@@ -192,8 +193,11 @@ fn read_only(path: &Path) -> Result<Connection, OpenError> {
 
 #[async_trait]
 impl Store for Sqlite {
-    async fn now(&self) -> Outcome<Millis> {
-        Ok(self.clock.now())
+    async fn now(&self) -> Outcome<Moment> {
+        Ok(Moment {
+            wall: self.clock.now(),
+            steady: self.clock.steady(),
+        })
     }
 
     async fn is_master_key(&self, check_value: [u8; 32]) -> Outcome<bool> {
@@ -346,14 +350,21 @@ impl Store for Sqlite {
         self.moved.clone()
     }
 
+    /// Into both files. `latchkey.db` is what lasts; but where it alone is put back from a backup, the other still knows the
+    /// gateways that have come since, and no receipt counts too few.
     async fn register_gateway(&self, gateway: RegisteredGateway) -> Outcome<()> {
+        self.throttle
+            .write(move |write| gateways::register(write, &gateway))
+            .await?;
         self.writer
-            .write(move |write| feed::register_gateway(write, &gateway))
+            .write(move |write| gateways::register(write, &gateway))
             .await
     }
 
     async fn gateways(&self) -> Outcome<Vec<RegisteredGateway>> {
-        self.readers.read(feed::gateways).await
+        let mut gateways = self.readers.read(|read| gateways::all(read.db)).await?;
+        gateways.extend(self.throttle.write(|write| gateways::all(write.db)).await?);
+        Ok(gateways)
     }
 
     async fn take(&self, limits: Vec<(Name, Limit)>) -> Outcome<Option<Duration>> {
@@ -379,6 +390,7 @@ impl Store for Sqlite {
         self.writer
             .write(|write| {
                 ending::prune(write)?;
+                gateways::prune(write)?;
                 codes::prune(write)?;
                 sessions::prune(write)
             })

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use token::{Algorithm, ChallengeId, Cursor, GatewayId, Mark, SessionId, Subject, UnixTime};
 use tokio::sync::watch;
 
-use crate::clock::Millis;
+use crate::clock::{Millis, Moment};
 use crate::code::Purpose;
 use crate::email::Email;
 use crate::receipt::Revocation;
@@ -47,8 +47,8 @@ pub type Outcome<T> = Result<T, StoreError>;
 /// The companion's memory. See the head of this file for what must hold.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// The store's time.
-    async fn now(&self) -> Outcome<Millis>;
+    /// The store's time, and the steady clock at that moment.
+    async fn now(&self) -> Outcome<Moment>;
 
     /// Whether the store was made under the master key with this check value; an empty store takes it.
     async fn is_master_key(&self, check_value: [u8; 32]) -> Outcome<bool>;
@@ -125,7 +125,7 @@ pub trait Store: Send + Sync + 'static {
     /// Says when the feed has moved, after the commit. Never missed: the value is the newest number that was told.
     fn feed_moved(&self) -> watch::Receiver<u64>;
 
-    /// Notes until when a gateway may accept tokens; never earlier than noted before.
+    /// Notes until when a gateway may accept tokens, by the store's time; never earlier than noted before.
     async fn register_gateway(&self, gateway: RegisteredGateway) -> Outcome<()>;
 
     /// All gateways that are registered.

@@ -10,3 +10,10 @@ CREATE TABLE failures (
     count INTEGER NOT NULL,
     last_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- The same table as in the other file, and the same rows.
+CREATE TABLE gateways (
+    id BLOB PRIMARY KEY,
+    staleness INTEGER,
+    live_until INTEGER NOT NULL
+) STRICT;

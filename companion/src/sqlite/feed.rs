@@ -1,13 +1,13 @@
-//! The feed: numbers, marks, pages' reads, gateways, signing keys.
+//! The feed: numbers, marks, pages' reads, signing keys.
 
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
-use token::{Algorithm, Cursor, GatewayId, Mark, Page, SessionId, UnixTime};
+use token::{Algorithm, Cursor, Mark, Page, SessionId, UnixTime};
 
-use super::columns::{id, int, mark, millis, seconds, span_millis, uint};
+use super::columns::{int, mark, seconds, uint};
 use super::readers::Read;
 use super::writer::Write;
 use crate::entropy;
-use crate::store::{CursorFound, FeedRead, KeyUse, RegisteredGateway, SealedKey, SealedKeys};
+use crate::store::{CursorFound, FeedRead, KeyUse, SealedKey, SealedKeys};
 
 struct Head {
     number: u64,
@@ -140,41 +140,6 @@ fn find(db: &Connection, head: &Head, cursor: Cursor) -> rusqlite::Result<Cursor
         None if cursor.number > head.number => CursorFound::RolledBack,
         None => CursorFound::Pruned,
     })
-}
-
-pub(super) fn register_gateway(
-    write: &Write<'_>,
-    gateway: &RegisteredGateway,
-) -> rusqlite::Result<()> {
-    write
-        .db
-        .execute(
-            "INSERT INTO gateways (id, staleness, live_until) VALUES (?1, ?2, ?3)
-             ON CONFLICT (id) DO UPDATE
-             SET staleness = excluded.staleness, live_until = MAX(live_until, excluded.live_until)",
-            params![
-                gateway.id.as_bytes(),
-                gateway.staleness.map(span_millis),
-                gateway.live_until.0
-            ],
-        )
-        .map(drop)
-}
-
-pub(super) fn gateways(read: &Read<'_>) -> rusqlite::Result<Vec<RegisteredGateway>> {
-    let mut statement = read
-        .db
-        .prepare_cached("SELECT id, staleness, live_until FROM gateways")?;
-    let rows = statement.query_map([], |row| {
-        let staleness: Option<i64> = row.get("staleness")?;
-        Ok(RegisteredGateway {
-            id: GatewayId::from_bytes(id(row, "id")?),
-            staleness: staleness
-                .map(|span| std::time::Duration::from_millis(u64::try_from(span).unwrap_or(0))),
-            live_until: millis(row, "live_until")?,
-        })
-    })?;
-    rows.collect()
 }
 
 pub(super) fn keys(read: &Read<'_>) -> rusqlite::Result<SealedKeys> {

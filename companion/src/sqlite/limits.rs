@@ -5,6 +5,7 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::columns::millis;
+use super::gateways;
 use super::writer::Write;
 use crate::store::Name;
 use crate::throttle::{Failures, Limit};
@@ -71,6 +72,7 @@ pub(super) fn forget_failures(write: &Write<'_>, name: &Name) -> rusqlite::Resul
 
 /// RL-09: removes only what has no effect any more, so that nobody frees himself by filling the file.
 pub(super) fn prune(write: &Write<'_>) -> rusqlite::Result<()> {
+    gateways::prune(write)?;
     write
         .db
         .execute("DELETE FROM buckets WHERE full_at <= ?1", [write.now.0])?;

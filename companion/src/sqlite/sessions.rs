@@ -230,10 +230,6 @@ pub(super) fn prune(write: &Write<'_>) -> rusqlite::Result<()> {
         "DELETE FROM audit WHERE at < ?1",
         [write.now.minus(AUDIT_KEPT).0],
     )?;
-    write.db.execute(
-        "DELETE FROM gateways WHERE live_until < ?1",
-        [write.now.minus(Duration::from_secs(86_400)).0],
-    )?;
     Ok(())
 }
 
