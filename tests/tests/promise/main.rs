@@ -1,0 +1,66 @@
+//! "A receipt with 200 means no acceptance", and the bound behind every 202, over random histories.
+//!
+//! The filter is the built one, in the proxy-wasm host; the companion's part is its own pure code (who counts as live, what a page
+//! says, when a receipt is complete) over a store in memory. Time is simulated in steps: gateways join, restart, lose their VMs, are
+//! cut off or slow, have clocks that differ; the companion restarts, changes its keys, commits slowly, and is put back to an older
+//! copy of its store.
+
+mod companion;
+mod gateway;
+mod history;
+mod store;
+mod world;
+
+use std::cell::RefCell;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use history::event;
+use world::{Totals, World};
+
+/// Each history is some minutes of simulated time.
+const HISTORIES: u32 = 16;
+
+/// RV-01, RV-03, RV-06, RV-07, RV-15, RV-16, RV-17, KR-06, KR-08.
+#[test]
+fn after_a_receipt_with_200_no_gateway_accepts_the_token() {
+    keeps_the_promise();
+}
+
+/// The same over other histories: the two run side by side.
+#[test]
+fn after_effective_by_no_gateway_accepts_the_token() {
+    keeps_the_promise();
+}
+
+fn keeps_the_promise() {
+    let totals = RefCell::new(Totals::default());
+    let mut runner = TestRunner::new(Config {
+        cases: HISTORIES,
+        failure_persistence: None,
+        max_shrink_iters: 200,
+        ..Config::default()
+    });
+    let histories = prop::collection::vec(event(), 10..40);
+    let outcome = runner.run(&histories, |history| {
+        let mut world = World::begin();
+        for event in &history {
+            world.happen(event).map_err(TestCaseError::fail)?;
+        }
+        totals
+            .borrow_mut()
+            .add(&world.end().map_err(TestCaseError::fail)?);
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+    let totals = totals.into_inner();
+    println!("{totals:?}");
+    // A simulation in which nothing happens proves nothing.
+    let least = u64::from(HISTORIES);
+    assert!(totals.receipts_with_200 > least, "{totals:?}");
+    assert!(totals.receipts_with_202 > least / 2, "{totals:?}");
+    assert!(totals.accepted > least && totals.stale > 0, "{totals:?}");
+}
