@@ -112,6 +112,11 @@ pub(super) fn attempts_today(
 
 /// OT-03: the conditional statement lets one of many right codes win. PW-18: that sign-up, and no other of the address.
 pub(super) fn activate(write: &Write<'_>, activation: &Activation) -> rusqlite::Result<bool> {
+    // Right, if too late: nobody guesses so.
+    write.db.execute(
+        "DELETE FROM attempts WHERE id = ?1",
+        [int(activation.attempt)],
+    )?;
     let used: Option<(String, Option<String>)> = write
         .db
         .query_row(
@@ -129,10 +134,6 @@ pub(super) fn activate(write: &Write<'_>, activation: &Activation) -> rusqlite::
     let Some((email, Some(password_hash))) = used else {
         return Ok(false);
     };
-    write.db.execute(
-        "DELETE FROM attempts WHERE id = ?1",
-        [int(activation.attempt)],
-    )?;
     close_others(write, activation.challenge, &email, Purpose::Activation)?;
     sessions::open_account(
         write,
