@@ -76,7 +76,14 @@ pub async fn log_in(
     let stored = account
         .as_ref()
         .map(|account| account.password_hash.clone());
-    let is_right = app.hasher.verify(password, stored).await?;
+    let is_right = match app.hasher.verify(password, stored).await {
+        Ok(is_right) => is_right,
+        Err(overloaded) => {
+            // Else who retries while others flood the gate would close his own account.
+            app.store.take_back_attempt(name).await?;
+            return Err(overloaded.into());
+        }
+    };
     let account = account
         .filter(|_| is_right)
         .ok_or(ApiError::InvalidCredentials)?;

@@ -379,6 +379,12 @@ impl Store for Sqlite {
             .await
     }
 
+    async fn take_back_attempt(&self, name: Name) -> Outcome<()> {
+        self.throttle
+            .write(move |write| limits::take_back_attempt(write, &name))
+            .await
+    }
+
     async fn forget_failures(&self, name: Name) -> Outcome<()> {
         self.throttle
             .write(move |write| limits::forget_failures(write, &name))

@@ -138,6 +138,9 @@ pub trait Store: Send + Sync + 'static {
     /// Counts a login attempt as a failure before it is made (RL-06). Gives how long the account stays closed, if it is.
     async fn reserve_attempt(&self, name: Name) -> Outcome<Option<Duration>>;
 
+    /// The attempt came to nothing: its password was never looked at.
+    async fn take_back_attempt(&self, name: Name) -> Outcome<()>;
+
     /// The attempt was a success: there are no failures in a row.
     async fn forget_failures(&self, name: Name) -> Outcome<()>;
 

@@ -63,6 +63,16 @@ pub(super) fn reserve_attempt(
     }
 }
 
+pub(super) fn take_back_attempt(write: &Write<'_>, name: &Name) -> rusqlite::Result<()> {
+    write
+        .db
+        .execute(
+            "UPDATE failures SET count = count - 1 WHERE name = ?1 AND count > 0",
+            [name],
+        )
+        .map(drop)
+}
+
 pub(super) fn forget_failures(write: &Write<'_>, name: &Name) -> rusqlite::Result<()> {
     write
         .db
