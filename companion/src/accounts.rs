@@ -13,7 +13,8 @@ use crate::code::{COOLDOWN, Purpose};
 use crate::email::Email;
 use crate::entropy;
 use crate::error::ApiError;
-use crate::password::{self, Password};
+use crate::outbox;
+use crate::password::Password;
 use crate::request::{Caller, Json, Segment};
 use crate::store::{Activation, CodeRequest, Name, Wish};
 use crate::throttle::Limit;
@@ -38,16 +39,23 @@ pub async fn sign_up(
 ) -> Result<(StatusCode, Answer<Value>), ApiError> {
     let password = Password::new(body.password);
     let email = Email::parse(&body.email).ok_or(ApiError::InvalidEmail)?;
-    password::check(&password, &email, app.settings.passwords.least_characters)
+    let (prefix, limits) = (caller.prefix(), &app.settings.limits);
+    app.take(vec![app.limit(
+        "password_per_address",
+        &prefix,
+        limits.password_per_address,
+    )])
+    .await?;
+    let least = app.settings.passwords.least_characters;
+    let password = app
+        .hasher
+        .check(password, &email, least)
+        .await?
         .map_err(ApiError::WeakPassword)?;
     let challenge = entropy::challenge_id();
-    let mut limits = vec![app.limit(
-        "signup_per_address",
-        &caller.prefix(),
-        app.settings.limits.signup_per_address,
-    )];
-    limits.extend(mail_limits(&app, &caller, Some(&email), challenge));
-    app.take(limits).await?;
+    let mut taken = vec![app.limit("signup_per_address", &prefix, limits.signup_per_address)];
+    taken.extend(mail_limits(&app, &caller, Some(&email), challenge));
+    app.take(taken).await?;
     // Hashed for a known address too: the same work, the same time (PW-10).
     let password_hash = app.hasher.hash(password).await?;
     request_code(
@@ -122,10 +130,8 @@ fn mail_limits(
         &caller.prefix(),
         limits.mail_per_address,
     )];
-    if let Some(email) = email.map(Email::as_str) {
-        taken.push(app.limit("mail_per_email", email, limits.mail_per_email));
-        taken.push(app.limit("mail_per_email_hourly", email, limits.mail_per_email_hourly));
-        taken.push(app.limit("mail_per_email_daily", email, limits.mail_per_email_daily));
+    if let Some(email) = email {
+        taken.extend(outbox::mail_limits(&app.vault, limits, email.as_str()));
     }
     // A challenge that was never given out is limited as one that was.
     taken.push(app.limit(

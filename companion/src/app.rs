@@ -1,9 +1,9 @@
 //! What all requests share.
 
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::address::Trust;
 use crate::clock::Millis;
@@ -14,7 +14,7 @@ use crate::gateways::Gateways;
 use crate::keys::{Keys, KeysError};
 use crate::password::Hasher;
 use crate::store::{Name, Store, StoreError};
-use crate::throttle::Limit;
+use crate::throttle::{Limit, Micros};
 use crate::vault::Vault;
 
 /// The companion's state; clones share it.
@@ -43,8 +43,10 @@ pub struct Shared {
     pub gateway_tokens: Vec<[u8; 32]>,
     /// Wakes the outbox's worker.
     pub outbox: Arc<Notify>,
+    /// Becomes true when the service ends.
+    pub stop: watch::Receiver<bool>,
     /// When the bucket of all unauthenticated requests is full again.
-    pub unauthenticated: Mutex<Option<Millis>>,
+    pub unauthenticated: Mutex<Option<Micros>>,
 }
 
 impl Deref for App {
@@ -66,28 +68,37 @@ impl App {
         (self.vault.limiter_name(name, subject), limit)
     }
 
-    /// Takes one of each limit, the limit of all together first (RL-06: before any work is done).
+    /// Takes one of each limit (RL-06: before any work is done), and one of the limit of all together. That one is looked at first
+    /// and taken last: whom an inner limit refuses takes nothing from the others.
     ///
     /// # Errors
     /// [`ApiError::RateLimited`], [`ApiError::Unavailable`].
     pub async fn take(&self, limits: Vec<(Name, Limit)>) -> Result<(), ApiError> {
         let now = self.store.now().await?.wall;
-        {
-            let mut full_at = self
-                .unauthenticated
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            let taken = self
-                .settings
-                .limits
-                .unauthenticated_total
-                .take(*full_at, now);
-            *full_at = Some(taken.map_err(ApiError::RateLimited)?);
+        self.total(now)?;
+        if let Some(wait) = self.store.take(limits).await? {
+            tracing::info!(
+                event = "rate_limited",
+                wait = wait.as_secs(),
+                "a limit is used up"
+            );
+            return Err(ApiError::RateLimited(wait));
         }
-        match self.store.take(limits).await? {
-            Some(wait) => Err(ApiError::RateLimited(wait)),
-            None => Ok(()),
-        }
+        let full_at = self.total(now)?;
+        *self.lock_total() = Some(full_at);
+        Ok(())
+    }
+
+    fn total(&self, now: Millis) -> Result<Micros, ApiError> {
+        let full_at = *self.lock_total();
+        let total = self.settings.limits.unauthenticated_total;
+        total.take(full_at, now).map_err(ApiError::RateLimited)
+    }
+
+    fn lock_total(&self) -> MutexGuard<'_, Option<Micros>> {
+        self.unauthenticated
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -11,6 +11,9 @@ use token::UnixTime;
 pub struct Millis(pub i64);
 
 impl Millis {
+    /// Of what has not happened yet; later than any moment.
+    pub const NOT_YET: Self = Self(i64::MAX);
+
     /// The moment `span` later.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
@@ -52,11 +55,14 @@ pub struct Moment {
     pub steady: Millis,
 }
 
+/// A clock that is set back by no more than this stands still instead.
+const LONGEST_STEP_BACK: Duration = Duration::from_secs(5);
+
 /// Tells the time; all clones tell the same.
 #[derive(Clone, Debug)]
 pub struct Clock {
     source: Source,
-    /// The latest moment told: within one process time never goes back, so no deadline is met twice.
+    /// The latest moment told: small steps back are not followed, so that no deadline is met twice.
     latest: Arc<AtomicI64>,
 }
 
@@ -92,6 +98,13 @@ impl Clock {
         }
     }
 
+    /// Sets a settable clock, back too; the system's clock stays what it is.
+    pub fn set(&self, moment: Millis) {
+        if let Source::Set(time) = &self.source {
+            time.store(moment.0, Ordering::SeqCst);
+        }
+    }
+
     /// Moves a settable clock on; the system's clock stays what it is.
     pub fn advance(&self, span: Duration) {
         if let Source::Set(time) = &self.source {
@@ -105,7 +118,14 @@ impl Clock {
             Source::System { .. } => system_millis(),
             Source::Set(time) => time.load(Ordering::SeqCst),
         };
-        Millis(self.latest.fetch_max(now, Ordering::SeqCst).max(now))
+        let latest = self.latest.fetch_max(now, Ordering::SeqCst);
+        if now < latest && latest.saturating_sub(now) > millis(LONGEST_STEP_BACK) {
+            // Standing still for so long would refuse everybody: tokens from the future, limits that never refill.
+            tracing::error!(seconds = (latest - now) / 1_000, "the clock was set back");
+            self.latest.store(now, Ordering::SeqCst);
+            return Millis(now);
+        }
+        Millis(latest.max(now))
     }
 
     /// The present moment of the steady clock.

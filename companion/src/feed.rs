@@ -42,26 +42,23 @@ pub struct Feed {
 const WAITING: usize = 1_024;
 
 impl Feed {
-    /// Starts the reader. When `stop` becomes true it answers all that is held, and from then on holds nothing.
-    pub fn start(
+    /// The door, and the reader behind it, which ends when the last door is closed. When `stop` becomes true it answers all that is held, and from then on holds nothing.
+    pub fn new(
         store: Arc<dyn Store>,
         keys: Arc<KeyRing>,
         gateways: Arc<Gateways>,
         issuer: String,
         stop: watch::Receiver<bool>,
-    ) -> Self {
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (polls, waiting) = mpsc::channel(WAITING);
-        tokio::spawn(
-            Reader {
-                store,
-                keys,
-                gateways,
-                issuer,
-                held: Vec::new(),
-            }
-            .run(waiting, stop),
-        );
-        Self { polls }
+        let reader = Reader {
+            store,
+            keys,
+            gateways,
+            issuer,
+            held: Vec::new(),
+        };
+        (Self { polls }, reader.run(waiting, stop))
     }
 
     /// The page behind `after`: at once when there are rows, else after `hold`. The gateway must have been registered.

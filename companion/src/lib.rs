@@ -35,6 +35,7 @@ pub mod receipts;
 pub mod request;
 pub mod rotation;
 pub mod routes;
+pub mod secret;
 pub mod server;
 pub mod service;
 pub mod sessions;

@@ -84,13 +84,18 @@ pub async fn log_in(
             return Err(overloaded.into());
         }
     };
-    let account = account
-        .filter(|_| is_right)
-        .ok_or(ApiError::InvalidCredentials)?;
+    let Some(account) = account.filter(|_| is_right) else {
+        tracing::info!(
+            event = "login_failed",
+            address = caller.prefix(),
+            "wrong address or password"
+        );
+        return Err(ApiError::InvalidCredentials);
+    };
     let login = Login {
         session: entropy::session_id(),
         account: account.id,
-        credential_version: account.credential_version,
+        login_epoch: account.login_epoch,
         mac_key_version: app.vault.newest_refresh_key().version(),
         acr: "password",
         amr: &["pwd"],
@@ -104,7 +109,10 @@ pub async fn log_in(
         .open_session(login)
         .await?
         .ok_or(ApiError::InvalidCredentials)?;
-    app.store.forget_failures(name).await?;
+    if let Err(error) = app.store.forget_failures(name).await {
+        // The session stands; the next success forgets them.
+        tracing::error!(%error, "failed attempts were not forgotten");
+    }
     tracing::info!(session = %minted.session.id, account = %minted.session.account, "session opened");
     Ok((StatusCode::CREATED, Answer(tokens::answer(&app, &minted))))
 }

@@ -32,7 +32,12 @@ impl MailFolder {
         let host = base_url
             .split_once("://")
             .map_or(base_url, |(_, authority)| authority);
-        let host = host.split(':').next().unwrap_or_default();
+        // An address is no domain (RFC 5321 section 4.1.3 would want it in brackets, which few readers take).
+        let host = if host.starts_with('[') {
+            "localhost"
+        } else {
+            host.split(':').next().unwrap_or_default()
+        };
         Ok(Self {
             folder,
             sender_domain: host.to_owned(),
@@ -57,8 +62,15 @@ impl MailFolder {
             .create_new(true)
             .mode(0o600)
             .open(&unfinished)?;
-        file.write_all(text.as_bytes())?;
-        fs::rename(unfinished, finished)
+        let written = file
+            .write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(&unfinished, finished));
+        if written.is_err() {
+            // Its code would lie there for ever.
+            let _ = fs::remove_file(unfinished);
+        }
+        written.and_then(|()| File::open(&self.folder)?.sync_all())
     }
 
     fn text(&self, to: &str, mail: Mail, code: Option<&str>, now: Millis, id: &str) -> String {

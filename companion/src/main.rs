@@ -1,5 +1,6 @@
 //! `latchkey`: the companion's command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -34,7 +35,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let read = match config::read(arguments.config, std::env::vars()) {
+    let read = match config::read(arguments.config, variables()) {
         Ok(read) => read,
         Err(error) => {
             eprintln!("latchkey: {error}");
@@ -55,6 +56,14 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
     }
+}
+
+/// The environment; a variable that is no text is none of ours.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text)
 }
 
 fn serve(read: Read) -> ExitCode {

@@ -30,7 +30,7 @@ const MOST_LANES: u32 = 16;
 const QUEUE: usize = 8;
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// The estimate of guesses looks no further: it takes time that grows with the square of the length.
-const ESTIMATED_CHARACTERS: usize = 64;
+const ESTIMATED_CHARACTERS: usize = 32;
 
 /// A password as a client sent it: wiped when dropped, shown nowhere.
 pub struct Password(Zeroizing<String>);
@@ -115,6 +115,21 @@ impl Hasher {
             most_waiting: permits.saturating_mul(QUEUE),
             dummy: hash(&nobody_knows).into(),
         }
+    }
+
+    /// Checks a new password against the policy; behind the gate, because the estimate of guesses takes its time.
+    ///
+    /// # Errors
+    /// [`Overloaded`]; inside, the [`Weakness`].
+    pub async fn check(
+        &self,
+        password: Password,
+        email: &Email,
+        least_characters: usize,
+    ) -> Result<Result<Password, Weakness>, Overloaded> {
+        let email = email.clone();
+        self.run(move || check(&password, &email, least_characters).map(|()| password))
+            .await
     }
 
     /// A PHC string of argon2id v=19 with a salt of its own.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use token::{GatewayId, UnixTime};
+use token::{GatewayId, Mark, UnixTime};
 
 use crate::clock::{Millis, Moment};
 
@@ -27,6 +27,8 @@ pub struct Gateway {
 pub struct Revocation {
     /// Its feed number, of several the highest.
     pub number: u64,
+    /// The mark of that number.
+    pub mark: Mark,
     /// How many sessions it ended.
     pub sessions: u64,
     /// The latest `exp` of their access tokens.
@@ -109,6 +111,7 @@ mod tests {
     fn revocation() -> Revocation {
         Revocation {
             number: 7,
+            mark: Mark::from_bytes([1; 8]),
             sessions: 1,
             latest_exp: UnixTime::from_seconds(1_300),
             committed_at: NOW,

@@ -66,8 +66,9 @@ pub async fn answer(
     revocation: Revocation,
     Patience(patience): Patience,
 ) -> Result<Response, ApiError> {
-    let until = Instant::now() + patience;
+    let mut until = Instant::now() + patience;
     let mut changes = app.gateways.changes();
+    let mut stop = app.stop.clone();
     let progress = loop {
         changes.borrow_and_update();
         let progress = look(app, &revocation).await?;
@@ -80,6 +81,8 @@ pub async fn answer(
         let next = silence.map_or(until, |silence| until.min(Instant::now() + silence));
         tokio::select! {
             _ = changes.changed() => {}
+            // The service ends: what is known now is the answer.
+            _ = stop.wait_for(|stop| *stop) => until = Instant::now(),
             () = sleep_until(next) => {}
         }
     };
@@ -109,7 +112,7 @@ pub async fn look(app: &App, revocation: &Revocation) -> Result<Progress, ApiErr
 pub fn body(app: &App, revocation: &Revocation, progress: &Progress) -> Value {
     json!({
         "revocation": {
-            "id": format!("{}.{}", revocation.number, app.vault.receipt_mac(revocation.number)),
+            "id": format!("{}.{}", revocation.number, app.vault.receipt_mac(revocation.number, revocation.mark)),
             "seq": revocation.number,
             "sessions": revocation.sessions,
             "gateways": { "live": progress.live, "applied": progress.applied },

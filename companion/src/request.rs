@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Request};
@@ -18,6 +19,8 @@ use crate::store::Client;
 
 /// The largest body that is read.
 const MAX_BODY: usize = 16 * 1024;
+/// It must have arrived after so long (RL-08).
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_USER_AGENT: usize = 256;
 
 /// A JSON body, in which nothing is unknown and nothing stands twice (ER-04).
@@ -68,7 +71,9 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
-    match Limited::new(body, MAX_BODY).collect().await {
+    let collected = Limited::new(body, MAX_BODY).collect();
+    let collected = tokio::time::timeout(BODY_TIMEOUT, collected).await;
+    match collected.map_err(|_| ApiError::TimedOut)? {
         Ok(body) => Ok(body.to_bytes().to_vec()),
         Err(error) if error.is::<LengthLimitError>() => Err(ApiError::TooLarge),
         Err(_) => Err(ApiError::Invalid("The body did not arrive whole.")),

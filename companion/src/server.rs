@@ -1,6 +1,7 @@
 //! One listener: accepts, bounds what a slow peer can hold, and ends in order. HTTP/1.1: Envoy in front speaks the rest.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -10,7 +11,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
 /// A request's head must have arrived after so long.
@@ -22,10 +24,22 @@ const LAST_ANSWERS: Duration = Duration::from_secs(3);
 /// After an accept that failed (no file descriptors left): trying again at once would only burn time.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves `router` until `stop` becomes true, then finishes the requests that are under way.
-pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+/// Serves `router` over `most` connections at a time until `stop` becomes true, then finishes the requests that are under way.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    most: usize,
+    mut stop: watch::Receiver<bool>,
+) {
     let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(most));
+    let mut connections = JoinSet::new();
     loop {
+        // Whom there is no place for waits in the kernel's queue.
+        let place = tokio::select! {
+            Ok(place) = Arc::clone(&places).acquire_owned() => place,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => break,
@@ -33,9 +47,10 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
         match accepted {
             Ok((stream, peer)) => {
                 let connection = graceful.watch(connection(stream, peer, router.clone()));
-                tokio::spawn(async move {
+                connections.spawn(async move {
                     // A connection that breaks is the peer's affair.
                     let _ = connection.await;
+                    drop(place);
                 });
             }
             Err(error) => {
@@ -43,9 +58,11 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
                 tokio::time::sleep(PAUSE).await;
             }
         }
+        while connections.try_join_next().is_some() {}
     }
     drop(listener);
     let _ = tokio::time::timeout(LAST_ANSWERS, graceful.shutdown()).await;
+    connections.shutdown().await;
 }
 
 fn connection(

@@ -2,14 +2,13 @@
 
 use std::fmt;
 use std::fs;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -26,16 +25,15 @@ use crate::outbox::Worker;
 use crate::password::Hasher;
 use crate::sqlite::Sqlite;
 use crate::store::Store;
-use crate::vault::{Vault, secret_file};
-use crate::{entropy, keys, routes, server};
+use crate::vault::Vault;
+use crate::{keys, routes, secret, server};
 
 /// A running companion.
 pub struct Service {
     public: SocketAddr,
     internal: SocketAddr,
     stop: watch::Sender<bool>,
-    servers: Vec<JoinHandle<()>>,
-    helpers: Vec<JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 /// Why it does not start; holds no secret.
@@ -57,7 +55,11 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {}
 
 /// How often what has no effect any more is removed.
-const PRUNING: Duration = Duration::from_secs(600);
+const PRUNING: Duration = Duration::from_secs(3_600);
+/// Open connections; Envoy in front keeps few, so that these are for whoever comes past it.
+const MOST_PUBLIC: usize = 512;
+/// Every gateway holds one.
+const MOST_INTERNAL: usize = crate::gateways::MOST + 512;
 
 impl Service {
     /// Opens the store, makes what is missing in the state directory, and listens.
@@ -65,84 +67,37 @@ impl Service {
     /// # Errors
     /// [`StartError`].
     pub async fn start(settings: Settings, clock: Clock) -> Result<Self, StartError> {
-        let state = settings.state.clone();
-        make_private_folder(&state)?;
-        let store = open(&state, clock).await?;
-        let vault = Arc::new(master_key(&settings, store.as_ref()).await?);
-        let algorithm = settings.tokens.algorithm.into();
-        store
-            .add_first_keys(keys::first(&vault, algorithm))
-            .await
-            .map_err(StartError::doing("signing keys"))?;
-        let ring = KeyRing::open(store.as_ref(), Arc::clone(&vault))
-            .await
-            .map_err(StartError::doing("signing keys"))?;
-        let ring = Arc::new(ring);
-        let known = store
-            .gateways()
-            .await
-            .map_err(StartError::doing("gateways"))?;
-        let now = store.now().await.map_err(StartError::doing("gateways"))?;
-        let gateways = Arc::new(Gateways::new(known, now));
+        let public_listener = listen_at(settings.listen).await?;
+        let internal_listener = listen_at(settings.internal_listen).await?;
+        let address = |listener: &TcpListener| {
+            listener
+                .local_addr()
+                .map_err(StartError::doing("a listener"))
+        };
+        let (public, internal) = (address(&public_listener)?, address(&internal_listener)?);
+
         let (stop, stopped) = watch::channel(false);
-        let feed = Feed::start(
-            Arc::clone(&store),
-            Arc::clone(&ring),
-            Arc::clone(&gateways),
-            settings.issuer().to_owned(),
+        let mut tasks = Vec::new();
+        let app = open(settings, clock, &stopped, &mut tasks).await?;
+        let public_routes = server::serve(
+            public_listener,
+            routes::public(app.clone()),
+            MOST_PUBLIC,
             stopped.clone(),
         );
-        let outbox = Arc::new(Notify::new());
-        let mails = MailFolder::open(state.join("mail"), &settings.base_url)
-            .map_err(StartError::doing(state.join("mail").display()))?;
-        let worker = Worker {
-            store: Arc::clone(&store),
-            vault: Arc::clone(&vault),
-            mails,
-            wake: Arc::clone(&outbox),
-        };
-        let helpers = vec![
-            tokio::spawn(worker.run()),
-            tokio::spawn(prune(Arc::clone(&store), Arc::clone(&gateways))),
-        ];
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let (listen, internal_listen) = (settings.listen, settings.internal_listen);
-        let app = App::new(Shared {
-            trust: Trust {
-                proxies: settings.trusted_proxies.clone(),
-                hops: settings.trusted_hops,
-            },
-            gateway_tokens: gateway_tokens(&settings)?,
-            hasher: Hasher::new(cores),
-            settings,
-            store,
-            vault,
-            keys: ring,
-            feed,
-            gateways,
-            outbox,
-            unauthenticated: Mutex::default(),
-        });
-        let (public, public_listener) = listen_at(listen).await?;
-        let (internal, internal_listener) = listen_at(internal_listen).await?;
-        let servers = vec![
-            tokio::spawn(server::serve(
-                public_listener,
-                routes::public(app.clone()),
-                stopped.clone(),
-            )),
-            tokio::spawn(server::serve(
-                internal_listener,
-                routes::internal(app),
-                stopped,
-            )),
-        ];
+        let internal_routes = server::serve(
+            internal_listener,
+            routes::internal(app),
+            MOST_INTERNAL,
+            stopped,
+        );
+        tasks.push(supervised("the public listener", public_routes));
+        tasks.push(supervised("the internal listener", internal_routes));
         Ok(Self {
             public,
             internal,
             stop,
-            servers,
-            helpers,
+            tasks,
         })
     }
 
@@ -156,23 +111,104 @@ impl Service {
         self.internal
     }
 
-    /// Answers what is held, finishes what is under way, and closes the store.
+    /// Answers what is held, finishes what is under way, and closes the store: when it returns another may open it.
     pub async fn stop(self) {
         self.stop.send_replace(true);
-        for server in self.servers {
-            let _ = server.await;
-        }
-        for helper in self.helpers {
-            helper.abort();
-            let _ = helper.await;
+        for task in self.tasks {
+            // It fails only when the task has panicked; then the process has ended.
+            let _ = task.await;
         }
     }
 }
 
-async fn open(state: &Path, clock: Clock) -> Result<Arc<dyn Store>, StartError> {
-    let folder = state.to_owned();
+/// All but the listeners.
+async fn open(
+    settings: Settings,
+    clock: Clock,
+    stopped: &watch::Receiver<bool>,
+    tasks: &mut Vec<JoinHandle<()>>,
+) -> Result<App, StartError> {
+    make_private_folder(&settings.state)?;
+    let store = open_store(&settings, clock).await?;
+    let vault = Arc::new(master_key(&settings, store.as_ref()).await?);
+    let gateway_tokens = gateway_tokens(&settings)?;
+    let first = keys::first(&vault, settings.tokens.algorithm.into());
+    store
+        .add_first_keys(first)
+        .await
+        .map_err(StartError::doing("signing keys"))?;
+    let ring = KeyRing::open(store.as_ref(), Arc::clone(&vault)).await;
+    let ring = Arc::new(ring.map_err(StartError::doing("signing keys"))?);
+    let known = store
+        .gateways()
+        .await
+        .map_err(StartError::doing("gateways"))?;
+    let now = store.now().await.map_err(StartError::doing("the clock"))?;
+    let gateways = Arc::new(Gateways::new(known, now));
+    let folder = settings.state.join("mail");
+    let mails = MailFolder::open(folder.clone(), &settings.base_url)
+        .map_err(StartError::doing(folder.display()))?;
+
+    let (feed, reading) = Feed::new(
+        Arc::clone(&store),
+        Arc::clone(&ring),
+        Arc::clone(&gateways),
+        settings.issuer().to_owned(),
+        stopped.clone(),
+    );
+    let outbox = Arc::new(Notify::new());
+    let worker = Worker {
+        store: Arc::clone(&store),
+        vault: Arc::clone(&vault),
+        mails,
+        limits: settings.limits.clone(),
+        wake: Arc::clone(&outbox),
+        stop: stopped.clone(),
+    };
+    let pruning = prune(Arc::clone(&store), Arc::clone(&gateways), stopped.clone());
+    tasks.push(supervised("the feed", reading));
+    tasks.push(supervised("the outbox", worker.run()));
+    tasks.push(supervised("pruning", pruning));
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let trust = Trust {
+        proxies: settings.trusted_proxies.clone(),
+        hops: settings.trusted_hops,
+    };
+    Ok(App::new(Shared {
+        trust,
+        settings,
+        store,
+        vault,
+        keys: ring,
+        hasher: Hasher::new(cores),
+        feed,
+        gateways,
+        gateway_tokens,
+        outbox,
+        stop: stopped.clone(),
+        unauthenticated: Mutex::default(),
+    }))
+}
+
+/// A task that everything stands on: when it panics the process ends, and whoever watches it starts another.
+fn supervised(
+    name: &'static str,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> JoinHandle<()> {
+    let task = tokio::spawn(task);
+    tokio::spawn(async move {
+        if task.await.is_err_and(|error| error.is_panic()) {
+            tracing::error!(name, "a part of the service panicked; ending");
+            std::process::exit(70) // EX_SOFTWARE
+        }
+    })
+}
+
+async fn open_store(settings: &Settings, clock: Clock) -> Result<Arc<dyn Store>, StartError> {
+    let folder = settings.state.clone();
+    let longest_token = settings.tokens.access_lifetime.get();
     // Opening migrates and syncs: not on a thread that others wait for.
-    let opened = tokio::task::spawn_blocking(move || Sqlite::open(&folder, clock));
+    let opened = tokio::task::spawn_blocking(move || Sqlite::open(&folder, clock, longest_token));
     let store = opened
         .await
         .map_err(StartError::doing("the store"))?
@@ -188,17 +224,28 @@ fn make_private_folder(folder: &Path) -> Result<(), StartError> {
         .map_err(StartError::doing(folder.display()))
 }
 
+/// Of the file that the settings name, or of one in the state directory, which is made for a store that belongs to no key yet.
 async fn master_key(settings: &Settings, store: &dyn Store) -> Result<Vault, StartError> {
-    let file = settings
-        .master_key_file
-        .clone()
-        .unwrap_or_else(|| settings.state.join("master.key"));
-    let vault = Vault::open(&file).map_err(StartError::doing("the master key"))?;
-    let is_the_one = store
+    const WHAT: &str = "the master key";
+    let made = settings.state.join("master.key");
+    let (file, text) = match &settings.master_key_file {
+        Some(file) => (file, secret::read(file)),
+        None if store
+            .has_master_key()
+            .await
+            .map_err(StartError::doing(WHAT))? =>
+        {
+            (&made, secret::read(&made))
+        }
+        None => (&made, secret::read_or_make(&made)),
+    };
+    let vault = Vault::of_text(&text.map_err(StartError::doing(WHAT))?)
+        .map_err(StartError::doing(file.display()))?;
+    if store
         .is_master_key(vault.check_value())
         .await
-        .map_err(StartError::doing("the master key"))?;
-    if is_the_one {
+        .map_err(StartError::doing(WHAT))?
+    {
         return Ok(vault);
     }
     Err(StartError(format!(
@@ -207,40 +254,38 @@ async fn master_key(settings: &Settings, store: &dyn Store) -> Result<Vault, Sta
     )))
 }
 
-/// The tokens that gateways may present, as digests. One is made where none is named.
+/// The tokens that gateways may present, as digests. One is made where no file is named.
 fn gateway_tokens(settings: &Settings) -> Result<Vec<[u8; 32]>, StartError> {
-    let made = [settings.state.join("gateway.token")];
-    let files: &[PathBuf] = if settings.gateway_token_files.is_empty() {
-        &made
-    } else {
-        &settings.gateway_token_files
-    };
-    let digest = |file: &PathBuf| {
-        let token = secret_file(file, || URL_SAFE_NO_PAD.encode(entropy::bytes::<32>()))
-            .map_err(StartError::doing("a gateway token"))?;
-        let token = token.trim();
-        if token.len() < 32 {
+    let problem = || StartError::doing("a gateway token");
+    if settings.gateway_token_files.is_empty() {
+        let token =
+            secret::read_or_make(&settings.state.join("gateway.token")).map_err(problem())?;
+        return Ok(vec![Sha256::digest(token.trim()).into()]);
+    }
+    let digest = |file: &std::path::PathBuf| {
+        let token = secret::read(file).map_err(problem())?;
+        if token.trim().len() < 32 {
             return Err(StartError(format!(
                 "{}: a gateway token has 32 characters at least",
                 file.display()
             )));
         }
-        Ok(Sha256::digest(token).into())
+        Ok(Sha256::digest(token.trim()).into())
     };
-    files.iter().map(digest).collect()
+    settings.gateway_token_files.iter().map(digest).collect()
 }
 
-async fn listen_at(address: SocketAddr) -> Result<(SocketAddr, TcpListener), StartError> {
-    let listener = TcpListener::bind(address)
+async fn listen_at(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
         .await
-        .map_err(StartError::doing(address))?;
-    let address = listener.local_addr().map_err(StartError::doing(address))?;
-    Ok((address, listener))
+        .map_err(StartError::doing(address))
 }
 
-async fn prune(store: Arc<dyn Store>, gateways: Arc<Gateways>) {
-    loop {
-        tokio::time::sleep(PRUNING).await;
+async fn prune(store: Arc<dyn Store>, gateways: Arc<Gateways>, mut stop: watch::Receiver<bool>) {
+    while tokio::time::timeout(PRUNING, stop.wait_for(|stop| *stop))
+        .await
+        .is_err()
+    {
         if let Ok(now) = store.now().await {
             gateways.forget_the_silent(now.steady);
         }

@@ -129,27 +129,24 @@ pub async fn log_out(
     {
         Ended::By(revocation) => receipts::answer(&app, revocation, patience).await,
         Ended::LongAgo => Ok(receipts::nothing()),
-        Ended::Unknown => unknown(&app, access.as_ref(), patience).await,
+        Ended::Unknown => unknown(&app, session, access.as_ref(), patience).await,
     }
 }
 
-/// A restored store may not know the session, but its token is out there: it is published until it has expired.
+/// A restored store may not know the session, but its tokens are out there: it is published until the last of them has expired.
 async fn unknown(
     app: &App,
+    session: SessionId,
     access: Option<&AccessToken>,
     patience: Patience,
 ) -> Result<Response, ApiError> {
     let now = app.store.now().await?.wall.seconds();
-    match access {
-        Some(access) if now < access.expires_at().plus(crate::receipt::SERVED_AFTER_EXP) => {
-            let revocation = app
-                .store
-                .revoke_unknown(access.session(), access.expires_at())
-                .await?;
-            receipts::answer(app, revocation, patience).await
-        }
-        _ => Ok(receipts::nothing()),
+    let exp = access.map_or(now, AccessToken::expires_at);
+    if exp.plus(crate::receipt::SERVED_AFTER_EXP) <= now {
+        return Ok(receipts::nothing());
     }
+    let revocation = app.store.revoke_unknown(session, exp).await?;
+    receipts::answer(app, revocation, patience).await
 }
 
 /// `GET /revocations/{id}`: how far a revocation has come.
@@ -162,13 +159,9 @@ pub async fn revocation(
 ) -> Result<Response, ApiError> {
     let (number, mac) = id.split_once('.').ok_or(ApiError::NotFound)?;
     let number = number.parse().map_err(|_| ApiError::NotFound)?;
-    if !app.vault.is_receipt_mac(number, mac) {
-        return Err(ApiError::NotFound);
-    }
-    let revocation = app
-        .store
-        .revocation(number)
-        .await?
+    let revocation = app.store.revocation(number).await?;
+    let revocation = revocation
+        .filter(|found| app.vault.is_receipt_mac(number, found.mark, mac))
         .ok_or(ApiError::NotFound)?;
     let progress = receipts::look(&app, &revocation).await?;
     Ok(Answer(receipts::body(&app, &revocation, &progress)).into_response())

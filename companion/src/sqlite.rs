@@ -8,6 +8,7 @@ mod feed;
 mod gateways;
 mod limits;
 mod outbox;
+mod prune;
 mod readers;
 mod sessions;
 mod writer;
@@ -23,6 +24,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use token::{ChallengeId, Cursor, SessionId, Subject, UnixTime};
 use tokio::sync::watch;
 
+use self::prune::PRUNED;
 use self::readers::Readers;
 use self::writer::Writer;
 use crate::clock::{Clock, Moment};
@@ -48,7 +50,7 @@ const READERS: usize = 2;
 /// How long a statement waits for a lock that only a backup or a shell can hold.
 const BUSY: Duration = Duration::from_secs(5);
 /// A stored receipt knows when its transaction began; the commit came later, by no more than this.
-const LONGEST_COMMIT: Duration = Duration::from_secs(5);
+const LONGEST_COMMIT: Duration = Duration::from_secs(30);
 
 /// The store in a state directory: `latchkey.db`, `throttle.db`, and `latchkey.lock`.
 pub struct Sqlite {
@@ -56,6 +58,7 @@ pub struct Sqlite {
     writer: Writer,
     throttle: Writer,
     clock: Clock,
+
     moved: watch::Receiver<u64>,
     /// Held until the last commit: declared after the writers.
     _lock: File,
@@ -78,11 +81,12 @@ fn because<E: fmt::Display>(path: &Path) -> impl Fn(E) -> OpenError {
 }
 
 impl Sqlite {
-    /// Opens the store in `folder`, makes what is missing, brings the schema up to date.
+    /// Opens the store in `folder`, makes what is missing, brings the schema up to date. No access token lives for longer than
+    /// `longest_token`.
     ///
     /// # Errors
     /// When another process holds it, when the schema is of another version, or when the disk refuses.
-    pub fn open(folder: &Path, clock: Clock) -> Result<Self, OpenError> {
+    pub fn open(folder: &Path, clock: Clock, longest_token: Duration) -> Result<Self, OpenError> {
         let path = folder.join("latchkey.lock");
         let lock = private_file(&path)?;
         lock.try_lock().map_err(|_| {
@@ -110,7 +114,8 @@ impl Sqlite {
             .map(|_| read_only(&path))
             .collect::<Result<_, _>>()?;
         let readers = Readers::start(connections, &clock).map_err(because(&path))?;
-        let writer = Writer::start(db, clock.clone(), tell).map_err(because(&path))?;
+        let writer =
+            Writer::start(db, clock.clone(), tell, longest_token).map_err(because(&path))?;
 
         let path = folder.join("throttle.db");
         let mut db = open_private(&path)?;
@@ -119,7 +124,8 @@ impl Sqlite {
             .run(&mut db)
             .map_err(because(&path))?;
         let (nobody, _) = watch::channel(0);
-        let throttle = Writer::start(db, clock.clone(), nobody).map_err(because(&path))?;
+        let throttle =
+            Writer::start(db, clock.clone(), nobody, longest_token).map_err(because(&path))?;
         Ok(Self {
             readers,
             writer,
@@ -198,6 +204,18 @@ impl Store for Sqlite {
             wall: self.clock.now(),
             steady: self.clock.steady(),
         })
+    }
+
+    async fn has_master_key(&self) -> Outcome<bool> {
+        self.readers
+            .read(|read| {
+                read.db.query_row(
+                    "SELECT EXISTS (SELECT 1 FROM meta WHERE name = 'master_key')",
+                    [],
+                    |row| row.get(0),
+                )
+            })
+            .await
     }
 
     async fn is_master_key(&self, check_value: [u8; 32]) -> Outcome<bool> {
@@ -393,19 +411,19 @@ impl Store for Sqlite {
 
     async fn prune(&self) -> Outcome<()> {
         self.throttle.write(limits::prune).await?;
-        self.writer
-            .write(|write| {
-                ending::prune(write)?;
-                gateways::prune(write)?;
-                codes::prune(write)?;
-                sessions::prune(write)
-            })
-            .await
+        for pruned in &PRUNED {
+            while self
+                .writer
+                .write(|write| pruned.step(write.db, write.now))
+                .await?
+            {}
+        }
+        Ok(())
     }
 }
 
 impl Sqlite {
-    /// The same revocation with a moment that its commit had certainly passed.
+    /// A revocation whose commit has ended: a fresh one just now, one that was read no later than [`LONGEST_COMMIT`] after it began.
     fn committed(&self, revocation: Revocation) -> Revocation {
         let latest = revocation.committed_at.plus(LONGEST_COMMIT);
         Revocation {

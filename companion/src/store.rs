@@ -50,6 +50,9 @@ pub trait Store: Send + Sync + 'static {
     /// The store's time, and the steady clock at that moment.
     async fn now(&self) -> Outcome<Moment>;
 
+    /// Whether the store belongs to a master key already.
+    async fn has_master_key(&self) -> Outcome<bool>;
+
     /// Whether the store was made under the master key with this check value; an empty store takes it.
     async fn is_master_key(&self, check_value: [u8; 32]) -> Outcome<bool>;
 
@@ -84,7 +87,7 @@ pub trait Store: Send + Sync + 'static {
     /// The account of an address.
     async fn account(&self, email: &Email) -> Outcome<Option<Account>>;
 
-    /// Opens a session, if the account is still active and its credential the one that was checked (PW-17). Beyond `most`
+    /// Opens a session, if the account is still active and its login epoch the one that was read (PW-17). Beyond `most`
     /// sessions the one unused for longest ends.
     async fn open_session(&self, login: Login) -> Outcome<Option<Minted>>;
 
@@ -105,7 +108,7 @@ pub trait Store: Send + Sync + 'static {
         by: Client,
     ) -> Outcome<Ended>;
 
-    /// Ends all sessions of an account, or all but one. `None`: there was none to end.
+    /// Ends all sessions of an account, or all but one, and logins that are under way with them. `None`: there was none to end.
     async fn end_sessions(
         &self,
         account: Subject,
@@ -144,7 +147,7 @@ pub trait Store: Send + Sync + 'static {
     /// The attempt was a success: there are no failures in a row.
     async fn forget_failures(&self, name: Name) -> Outcome<()>;
 
-    /// Removes what has no effect any more.
+    /// Removes what has no effect any more, a little at a time.
     async fn prune(&self) -> Outcome<()>;
 }
 
@@ -264,6 +267,8 @@ pub struct Errand {
     pub id: u64,
     /// How often it has been tried.
     pub tries: u32,
+    /// Whether it replaces the code of a challenge: its address was not known when it was asked for.
+    pub is_resend: bool,
     /// What a code would be bound to. `None` for a notice.
     pub code: Option<CodeBinding>,
 }
@@ -329,8 +334,8 @@ pub struct Account {
     pub id: Subject,
     /// PHC string.
     pub password_hash: String,
-    /// Which credential that is.
-    pub credential_version: u64,
+    /// Moves when logins that are under way must come to nothing.
+    pub login_epoch: u64,
     /// Whether it may log in.
     pub is_active: bool,
 }
@@ -341,8 +346,8 @@ pub struct Login {
     pub session: SessionId,
     /// Whose.
     pub account: Subject,
-    /// The credential that was checked.
-    pub credential_version: u64,
+    /// That of the account when its password was read.
+    pub login_epoch: u64,
     /// The MAC key of its first refresh token.
     pub mac_key_version: u32,
     /// How it was authenticated: `acr`.
@@ -454,6 +459,34 @@ pub enum Ended {
     LongAgo,
     /// There is no such session, or not of that account.
     Unknown,
+}
+
+/// Why a session has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Logout.
+    LoggedOut,
+    /// Its owner ended it from another one.
+    EndedByOwner,
+    /// The account had too many.
+    TooMany,
+    /// Its refresh token was used again.
+    RefreshTokenReused,
+    /// Its refresh token was ahead of the store.
+    RefreshTokenAhead,
+}
+
+impl Cause {
+    /// The word for it in the audit log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LoggedOut => "logged_out",
+            Self::EndedByOwner => "ended_by_owner",
+            Self::TooMany => "too_many",
+            Self::RefreshTokenReused => "refresh_token_reused",
+            Self::RefreshTokenAhead => "refresh_token_ahead",
+        }
+    }
 }
 
 /// One read of the feed.

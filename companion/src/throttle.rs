@@ -20,7 +20,7 @@ pub struct InvalidLimit;
 
 impl fmt::Display for InvalidLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("must be burst+refill/period, such as \"5+5/1h\", each at least 1 and the period at most 24h")
+        f.write_str("must be burst+refill/period, such as \"5+5/1h\", each at least 1, the period at most 24h, and refill/period at most 1000000 a second")
     }
 }
 
@@ -34,25 +34,38 @@ impl Limit {
         }
     }
 
-    fn interval(self) -> Duration {
-        self.period.checked_div(self.refill).unwrap_or(self.period)
+    /// Microseconds until there is one more.
+    fn interval(self) -> i64 {
+        let period = i64::try_from(self.period.as_micros()).unwrap_or(i64::MAX);
+        period / i64::from(self.refill)
     }
 
     /// Takes one, given the moment at which the bucket was or will be full again (`None`: it is full).
     ///
     /// # Errors
     /// How long to wait until there is one; nothing is taken.
-    pub fn take(self, full_at: Option<Millis>, now: Millis) -> Result<Millis, Duration> {
-        let full_at = full_at
-            .map_or(now, |full_at| full_at.max(now))
-            .plus(self.interval());
-        let capacity = self.interval().saturating_mul(self.burst);
-        let missing = full_at.since(now.plus(capacity));
-        if missing.is_zero() {
-            Ok(full_at)
-        } else {
-            Err(missing)
+    pub fn take(self, full_at: Option<Micros>, now: Millis) -> Result<Micros, Duration> {
+        let now = Micros::from(now).0;
+        let capacity = self.interval().saturating_mul(i64::from(self.burst));
+        // A moment further away than an empty bucket needs comes from a clock that was set back.
+        let before = full_at.map_or(now, |Micros(full_at)| {
+            full_at.clamp(now, now.saturating_add(capacity))
+        });
+        let full_at = before.saturating_add(self.interval());
+        match u64::try_from(full_at.saturating_sub(now).saturating_sub(capacity)) {
+            Ok(missing) if missing > 0 => Err(Duration::from_micros(missing)),
+            _ => Ok(Micros(full_at)),
         }
+    }
+}
+
+/// A moment in microseconds since 1970: a limit may give one more every few of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Micros(pub i64);
+
+impl From<Millis> for Micros {
+    fn from(moment: Millis) -> Self {
+        Self(moment.0.saturating_mul(1_000))
     }
 }
 
@@ -84,7 +97,13 @@ impl FromStr for Limit {
         if period.is_zero() || period > Duration::from_secs(86_400) {
             return Err(InvalidLimit);
         }
-        Ok(Self::new(number(burst)?, number(refill)?, period))
+        let limit = Self::new(number(burst)?, number(refill)?, period);
+        // Finer than the clock of the counters it would never refuse: no limit can be switched off.
+        if limit.interval() == 0 {
+            Err(InvalidLimit)
+        } else {
+            Ok(limit)
+        }
     }
 }
 
@@ -117,6 +136,11 @@ impl Failures {
     /// # Errors
     /// How long the account stays closed; such attempts do not lengthen it.
     pub fn attempt(before: Option<Self>, now: Millis) -> Result<Self, Duration> {
+        // A failure in the future comes from a clock that was set back.
+        let before = before.map(|failures| Self {
+            last_at: failures.last_at.min(now),
+            ..failures
+        });
         let before = before.filter(|failures| now.since(failures.last_at) < Self::FORGOTTEN_AFTER);
         let Some(before) = before else {
             return Ok(Self {
@@ -167,7 +191,17 @@ mod tests {
     #[test]
     fn what_is_no_limit_is_refused() {
         for text in [
-            "", "5", "5+5", "0+5/1h", "5+0/1h", "5+5/0s", "5+5/25h", "-1+5/1h", "5+5/1x", "a+b/1h",
+            "",
+            "5",
+            "5+5",
+            "0+5/1h",
+            "5+0/1h",
+            "5+5/0s",
+            "5+5/25h",
+            "-1+5/1h",
+            "5+1000001/1s",
+            "5+5/1x",
+            "a+b/1h",
         ] {
             assert!(text.parse::<Limit>().is_err(), "{text}");
         }

@@ -1,10 +1,5 @@
 //! The master key and what is derived from it: one key for each use, by HKDF with a label of its own (RFC 5869, ST-09).
 
-use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chacha20poly1305::aead::{Aead as _, Payload};
@@ -12,7 +7,7 @@ use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
-use token::{ChallengeId, MacKey};
+use token::{ChallengeId, MacKey, Mark};
 use zeroize::Zeroizing;
 
 use crate::entropy;
@@ -56,17 +51,17 @@ pub struct Vault {
     master: Zeroizing<[u8; 32]>,
 }
 
-/// The key file cannot be used; the text names the file and never its content.
-#[derive(Debug)]
-pub struct KeyFileError(String);
+/// The text is no 256-bit key as base64url, or one that all would guess.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidMasterKey;
 
-impl std::fmt::Display for KeyFileError {
+impl std::fmt::Display for InvalidMasterKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        f.write_str("holds no 256-bit key as base64url")
     }
 }
 
-impl std::error::Error for KeyFileError {}
+impl std::error::Error for InvalidMasterKey {}
 
 impl Vault {
     /// A vault over a master key that the caller holds.
@@ -76,28 +71,19 @@ impl Vault {
         }
     }
 
-    /// Reads the master key from a file of 43 base64url characters, or makes the file where there is none.
+    /// The vault of a master key as its file holds it: 43 base64url characters.
     ///
     /// # Errors
-    /// When the file can be read by others (ST-02), holds no such key, or cannot be read or written.
-    pub fn open(file: &Path) -> Result<Self, KeyFileError> {
-        let text = secret_file(file, || URL_SAFE_NO_PAD.encode(entropy::bytes::<32>()))?;
+    /// [`InvalidMasterKey`].
+    pub fn of_text(text: &str) -> Result<Self, InvalidMasterKey> {
         let master = URL_SAFE_NO_PAD.decode(text.trim()).ok().map(Zeroizing::new);
         let master = master.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
-        let master = master.ok_or_else(|| {
-            KeyFileError(format!(
-                "{}: holds no 256-bit key as base64url",
-                file.display()
-            ))
-        })?;
-        // RFC 4086 section 1: a key that anybody would try first is none.
+        let master = master.map(Zeroizing::new).ok_or(InvalidMasterKey)?;
+        // A key that anybody would try first is none.
         if master.iter().all(|byte| Some(byte) == master.first()) {
-            return Err(KeyFileError(format!(
-                "{}: the key is all of one byte",
-                file.display()
-            )));
+            return Err(InvalidMasterKey);
         }
-        Ok(Self::new(master))
+        Ok(Self { master })
     }
 
     fn derive(&self, usage: Use) -> Zeroizing<[u8; 32]> {
@@ -158,22 +144,17 @@ impl Vault {
     }
 
     /// The unguessable half of a receipt's id: 22 base64url characters.
-    pub fn receipt_mac(&self, number: u64) -> String {
-        let mac = self
-            .mac(Use::ReceiptMac, &[&number.to_be_bytes()])
-            .finalize()
-            .into_bytes();
+    pub fn receipt_mac(&self, number: u64, mark: Mark) -> String {
+        let mac = self.mac(Use::ReceiptMac, &[&number.to_be_bytes(), mark.as_bytes()]);
+        let mac = mac.finalize().into_bytes();
         URL_SAFE_NO_PAD.encode(mac.get(..16).unwrap_or_default())
     }
 
-    /// Whether `text` is the MAC of receipt `number`; compared in constant time.
-    pub fn is_receipt_mac(&self, number: u64, text: &str) -> bool {
-        let mac = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
-        mac.len() == 16
-            && self
-                .mac(Use::ReceiptMac, &[&number.to_be_bytes()])
-                .verify_truncated_left(&mac)
-                .is_ok()
+    /// Whether `text` is the MAC of receipt `number` with that mark; compared in constant time.
+    pub fn is_receipt_mac(&self, number: u64, mark: Mark, text: &str) -> bool {
+        let presented = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
+        let mac = self.mac(Use::ReceiptMac, &[&number.to_be_bytes(), mark.as_bytes()]);
+        presented.len() == 16 && mac.verify_truncated_left(&presented).is_ok()
     }
 
     /// The name under which a limit counts; tells nothing about an address or account to who copies the file.
@@ -234,43 +215,6 @@ impl Vault {
     }
 }
 
-/// Reads a file of mode 0600, or makes it with `content`.
-///
-/// # Errors
-/// When others can read it, or it can be neither read nor made.
-pub fn secret_file(
-    file: &Path,
-    content: impl FnOnce() -> String,
-) -> Result<Zeroizing<String>, KeyFileError> {
-    let problem = |error: std::io::Error| KeyFileError(format!("{}: {error}", file.display()));
-    let made = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(file);
-    match made {
-        Ok(mut made) => {
-            let content = Zeroizing::new(content());
-            made.write_all(content.as_bytes())
-                .and_then(|()| made.sync_all())
-                .map_err(problem)?;
-            Ok(content)
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            if fs::metadata(file).map_err(problem)?.permissions().mode() & 0o077 != 0 {
-                return Err(KeyFileError(format!(
-                    "{}: can be read by others; set its mode to 0600",
-                    file.display()
-                )));
-            }
-            fs::read_to_string(file)
-                .map(Zeroizing::new)
-                .map_err(problem)
-        }
-        Err(error) => Err(problem(error)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -322,29 +266,38 @@ mod tests {
         }
     }
 
-    /// ST-02.
+    /// CF-02.
     #[test]
-    fn a_key_file_is_made_private_and_refused_when_others_can_read_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("master.key");
-        let check = Vault::open(&file).unwrap().check_value();
-        assert_eq!(
-            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
-        assert_eq!(Vault::open(&file).unwrap().check_value(), check);
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(Vault::open(&file).is_err());
+    fn a_master_key_has_256_bits_that_are_not_all_alike() {
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let mut key = [7; 32];
+        assert!(Vault::of_text(&text(&key)).is_err());
+        key[0] = 1;
+        let vault = Vault::of_text(&format!(
+            "{}
+",
+            text(&key)
+        ))
+        .unwrap();
+        assert_eq!(vault.check_value(), Vault::new(key).check_value());
+        for text in [
+            text(&key[1..]),
+            text(&[&key[..], &[0]].concat()),
+            String::new(),
+            "changeme".to_owned(),
+        ] {
+            assert!(Vault::of_text(&text).is_err(), "{text}");
+        }
     }
 
     #[test]
-    fn a_receipt_mac_holds_for_its_number_only() {
-        let mac = vault().receipt_mac(5);
-        assert!(vault().is_receipt_mac(5, &mac));
+    fn a_receipt_mac_holds_for_its_number_and_mark_only() {
+        let (mark, other) = (Mark::from_bytes([1; 8]), Mark::from_bytes([2; 8]));
+        let mac = vault().receipt_mac(5, mark);
+        assert!(vault().is_receipt_mac(5, mark, &mac));
+        assert!(!vault().is_receipt_mac(6, mark, &mac) && !vault().is_receipt_mac(5, other, &mac));
         assert!(
-            !vault().is_receipt_mac(6, &mac)
-                && !vault().is_receipt_mac(5, "")
-                && !vault().is_receipt_mac(5, &mac[1..])
+            !vault().is_receipt_mac(5, mark, "") && !vault().is_receipt_mac(5, mark, &mac[1..])
         );
     }
 }

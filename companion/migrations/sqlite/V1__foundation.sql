@@ -9,8 +9,8 @@ CREATE TABLE accounts (
     id BLOB PRIMARY KEY,
     email TEXT NOT NULL UNIQUE,
     password_hash TEXT NOT NULL,
-    -- Moves with every change of the password: a login that began before it opens no session after it.
-    credential_version INTEGER NOT NULL DEFAULT 1,
+    -- Moves with every change of the password, and when all or all other sessions end: a login that began before opens no session after.
+    login_epoch INTEGER NOT NULL DEFAULT 1,
     is_active INTEGER NOT NULL DEFAULT 1,
     roles TEXT NOT NULL DEFAULT '[]',
     created_at INTEGER NOT NULL
@@ -40,6 +40,7 @@ CREATE TABLE sessions (
 ) STRICT;
 CREATE INDEX sessions_alive ON sessions (account, last_seen_at) WHERE ended_at IS NULL;
 CREATE INDEX sessions_ended ON sessions (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX sessions_expired ON sessions (idle_deadline);
 
 -- One row for each ended session and each change of the key set, numbered in commit order.
 CREATE TABLE feed (
@@ -50,6 +51,7 @@ CREATE TABLE feed (
     at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX feed_of_session ON feed (session) WHERE session IS NOT NULL;
+CREATE INDEX feed_at ON feed (at);
 
 CREATE TABLE feed_head (
     only INTEGER PRIMARY KEY CHECK (only = 1),
@@ -62,10 +64,13 @@ CREATE TABLE feed_head (
 -- A revocation of one session or of many, under the highest of its numbers.
 CREATE TABLE receipts (
     number INTEGER PRIMARY KEY,
+    -- Of the same number: after a restored backup the number alone names two revocations.
+    mark BLOB NOT NULL,
     sessions INTEGER NOT NULL,
     latest_exp INTEGER NOT NULL,
     at INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX receipts_at ON receipts (at);
 
 CREATE TABLE gateways (
     id BLOB PRIMARY KEY,
@@ -92,10 +97,13 @@ CREATE TABLE challenges (
     code_mac BLOB,
     attempts INTEGER NOT NULL DEFAULT 0,
     expires_at INTEGER NOT NULL,
+    -- When its newest code was mailed.
+    mailed_at INTEGER,
     used_at INTEGER,
     created_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX challenges_of_email ON challenges (email, purpose);
+CREATE INDEX challenges_created ON challenges (created_at);
 
 -- Attempts at codes, taken back when the code was right.
 CREATE TABLE attempts (
@@ -105,6 +113,7 @@ CREATE TABLE attempts (
     at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX attempts_of_email ON attempts (email, purpose, at);
+CREATE INDEX attempts_at ON attempts (at);
 
 CREATE TABLE outbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -120,6 +129,7 @@ CREATE TABLE outbox (
     created_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX outbox_due ON outbox (due_at);
+CREATE INDEX outbox_created ON outbox (created_at);
 
 CREATE TABLE mails_sent (
     email TEXT NOT NULL,
@@ -127,14 +137,18 @@ CREATE TABLE mails_sent (
     at INTEGER NOT NULL,
     PRIMARY KEY (email, mail)
 ) STRICT;
+CREATE INDEX mails_sent_at ON mails_sent (at);
 
 CREATE TABLE audit (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     at INTEGER NOT NULL,
     event TEXT NOT NULL,
+    -- Why, where an event has several causes.
+    cause TEXT,
     account BLOB,
     session BLOB,
     ip TEXT,
     user_agent TEXT
 ) STRICT;
+CREATE INDEX audit_at ON audit (at);
 CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is only appended to'); END;

@@ -12,6 +12,8 @@ use crate::throttle::Limit;
 pub struct Limits {
     /// Sign-ups.
     pub signup_per_address: Limit,
+    /// New passwords that are looked at, good or bad: sign-ups that are refused as weak draw on this alone.
+    pub password_per_address: Limit,
     /// Logins, right or wrong.
     pub login_per_address: Limit,
     /// Codes that are entered.
@@ -37,6 +39,7 @@ impl Default for Limits {
         const HOUR: Duration = Duration::from_secs(3_600);
         Self {
             signup_per_address: Limit::new(5, 5, HOUR),
+            password_per_address: Limit::new(20, 20, MINUTE),
             login_per_address: Limit::new(10, 10, MINUTE),
             code_per_address: Limit::new(20, 10, MINUTE),
             mail_per_address: Limit::new(20, 20, HOUR),

@@ -159,20 +159,3 @@ pub(super) fn close_others(
         )
         .map(drop)
 }
-
-pub(super) fn prune(write: &Write<'_>) -> rusqlite::Result<()> {
-    let before = write.now.minus(DAY).0;
-    write
-        .db
-        .execute("DELETE FROM challenges WHERE created_at < ?1", [before])?;
-    write
-        .db
-        .execute("DELETE FROM attempts WHERE at < ?1", [before])?;
-    write
-        .db
-        .execute("DELETE FROM outbox WHERE created_at < ?1", [before])?;
-    write
-        .db
-        .execute("DELETE FROM mails_sent WHERE at < ?1", [before])?;
-    Ok(())
-}

@@ -3,13 +3,13 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 use token::{SessionId, Subject, UnixTime};
 
-use super::audit;
-use super::columns::{id, int, millis, seconds, uint};
+use super::audit::{self, Event};
+use super::columns::{id, int, mark, millis, seconds, uint};
 use super::feed;
 use super::writer::Write;
 use crate::clock::Millis;
-use crate::receipt::{Revocation, SERVED_AFTER_EXP};
-use crate::store::{Client, Ended};
+use crate::receipt::Revocation;
+use crate::store::{Cause, Client, Ended};
 
 pub(super) fn end_one(
     write: &Write<'_>,
@@ -46,7 +46,12 @@ pub(super) fn end_one(
             .flatten();
         return Ok(revocation.map_or(Ended::LongAgo, Ended::By));
     }
-    Ok(end(write, &[session], by)?.map_or(Ended::Unknown, Ended::By))
+    let cause = if account.is_some() {
+        Cause::EndedByOwner
+    } else {
+        Cause::LoggedOut
+    };
+    Ok(end(write, &[session], by, cause)?.map_or(Ended::Unknown, Ended::By))
 }
 
 pub(super) fn end_of_account(
@@ -64,7 +69,12 @@ pub(super) fn end_of_account(
             Ok(SessionId::from_bytes(id(row, "id")?))
         })?
         .collect::<rusqlite::Result<_>>()?;
-    end(write, &sessions, by)
+    // PW-17: a login that began before this commits opens no session after it.
+    write.db.execute(
+        "UPDATE accounts SET login_epoch = login_epoch + 1 WHERE id = ?1",
+        [account.as_bytes()],
+    )?;
+    end(write, &sessions, by, Cause::EndedByOwner)
 }
 
 /// Ends these sessions, those of them that live; `None` when none did.
@@ -72,6 +82,7 @@ pub(super) fn end(
     write: &Write<'_>,
     sessions: &[SessionId],
     by: &Client,
+    cause: Cause,
 ) -> rusqlite::Result<Option<Revocation>> {
     let mut numbers = Vec::new();
     let mut latest_exp = UnixTime::from_seconds(0);
@@ -86,9 +97,16 @@ pub(super) fn end(
             )
             .optional()?;
         if let Some((account, exp)) = ended {
+            let exp = exp.max(write.last_exp());
             latest_exp = latest_exp.max(exp);
             numbers.push((*session, feed::publish(write, *session, exp)?));
-            audit::append(write, "session_ended", Some(account), Some(*session), by)?;
+            let event = Event {
+                name: "session_ended",
+                cause: Some(cause),
+                account: Some(account),
+                session: Some(*session),
+            };
+            audit::append(write, &event, by)?;
         }
     }
     let Some((_, last)) = numbers.last().copied() else {
@@ -108,11 +126,13 @@ pub(super) fn revoke_unknown(
     session: SessionId,
     exp: UnixTime,
 ) -> rusqlite::Result<Revocation> {
-    if let Some(number) = feed::number_of(write.db, session)?
+    // An entry that ends before this token does would let it live again.
+    if let Some(number) = feed::number_of(write.db, session, exp)?
         && let Some(revocation) = revocation(write.db, number)?
     {
         return Ok(revocation);
     }
+    let exp = exp.max(write.last_exp());
     let number = feed::publish(write, session, exp)?;
     note(write, number, 1, exp)
 }
@@ -125,7 +145,8 @@ fn note(
 ) -> rusqlite::Result<Revocation> {
     let sessions = u64::try_from(sessions).unwrap_or(u64::MAX);
     write.db.execute(
-        "INSERT INTO receipts (number, sessions, latest_exp, at) VALUES (?1, ?2, ?3, ?4)",
+        "INSERT INTO receipts (number, mark, sessions, latest_exp, at)
+         SELECT number, mark, ?2, ?3, ?4 FROM feed WHERE number = ?1",
         params![
             int(number),
             int(sessions),
@@ -133,21 +154,24 @@ fn note(
             write.now.0
         ],
     )?;
+    let mark = feed::mark_of(write.db, number)?;
     Ok(Revocation {
         number,
+        mark,
         sessions,
         latest_exp,
-        committed_at: write.now,
+        committed_at: Millis::NOT_YET,
     })
 }
 
 pub(super) fn revocation(db: &Connection, number: u64) -> rusqlite::Result<Option<Revocation>> {
     db.query_row(
-        "SELECT number, sessions, latest_exp, at FROM receipts WHERE number = ?1",
+        "SELECT number, mark, sessions, latest_exp, at FROM receipts WHERE number = ?1",
         [int(number)],
         |row| {
             Ok(Revocation {
                 number: uint(row, "number")?,
+                mark: mark(row, "mark")?,
                 sessions: uint(row, "sessions")?,
                 latest_exp: seconds(row, "latest_exp")?,
                 committed_at: millis(row, "at")?,
@@ -155,21 +179,4 @@ pub(super) fn revocation(db: &Connection, number: u64) -> rusqlite::Result<Optio
         },
     )
     .optional()
-}
-
-/// How long a row of the feed stays at least, however early its tokens expire: a gateway that polls does not meet a gap.
-const KEPT_AT_LEAST: std::time::Duration = std::time::Duration::from_secs(600);
-
-pub(super) fn prune(write: &Write<'_>) -> rusqlite::Result<()> {
-    let dead_before: Millis = write.now.minus(SERVED_AFTER_EXP);
-    // The newest row stays too, so that the cursor of a gateway that is up to date always finds its mark.
-    write.db.execute(
-        "DELETE FROM feed WHERE at < ?1 AND (session IS NULL OR exp < ?2)
-         AND number < (SELECT number FROM feed_head) AND number <> (SELECT keys FROM feed_head)",
-        params![
-            write.now.minus(KEPT_AT_LEAST).0,
-            dead_before.seconds().seconds()
-        ],
-    )?;
-    Ok(())
 }

@@ -68,14 +68,27 @@ fn append(write: &Write<'_>, entry: Option<(SessionId, UnixTime)>) -> rusqlite::
     Ok(number)
 }
 
-/// The number under which a session was published, while its row is kept.
-pub(super) fn number_of(db: &Connection, session: SessionId) -> rusqlite::Result<Option<u64>> {
+/// The number under which a session was published until `exp` at least, while its row is kept.
+pub(super) fn number_of(
+    db: &Connection,
+    session: SessionId,
+    exp: UnixTime,
+) -> rusqlite::Result<Option<u64>> {
     db.query_row(
-        "SELECT number FROM feed WHERE session = ?1",
-        [session.as_bytes()],
+        "SELECT number FROM feed WHERE session = ?1 AND exp >= ?2 ORDER BY number LIMIT 1",
+        params![session.as_bytes(), exp.seconds()],
         |row| uint(row, "number"),
     )
     .optional()
+}
+
+/// The mark of a number whose row is kept.
+pub(super) fn mark_of(db: &Connection, number: u64) -> rusqlite::Result<Mark> {
+    db.query_row(
+        "SELECT mark FROM feed WHERE number = ?1",
+        [int(number)],
+        |row| mark(row, "mark"),
+    )
 }
 
 pub(super) fn read(read: &Read<'_>, after: Cursor) -> rusqlite::Result<FeedRead> {

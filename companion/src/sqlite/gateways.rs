@@ -38,14 +38,3 @@ pub(super) fn all(db: &Connection) -> rusqlite::Result<Vec<RegisteredGateway>> {
     })?;
     rows.collect()
 }
-
-/// How long a gateway that has fallen silent is remembered.
-const REMEMBERED: Duration = Duration::from_secs(86_400);
-
-pub(super) fn prune(write: &Write<'_>) -> rusqlite::Result<()> {
-    let before = write.now.minus(REMEMBERED).0;
-    write
-        .db
-        .execute("DELETE FROM gateways WHERE live_until < ?1", [before])
-        .map(drop)
-}

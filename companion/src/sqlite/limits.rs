@@ -5,10 +5,9 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::columns::millis;
-use super::gateways;
 use super::writer::Write;
 use crate::store::Name;
-use crate::throttle::{Failures, Limit};
+use crate::throttle::{Failures, Limit, Micros};
 
 pub(super) fn take(
     write: &Write<'_>,
@@ -18,7 +17,7 @@ pub(super) fn take(
         let full_at = write
             .db
             .prepare_cached("SELECT full_at FROM buckets WHERE name = ?1")?
-            .query_row([name], |row| millis(row, "full_at"))
+            .query_row([name], |row| row.get(0).map(Micros))
             .optional()?;
         match limit.take(full_at, write.now) {
             Err(wait) => return Ok(Some(wait)),
@@ -82,10 +81,14 @@ pub(super) fn forget_failures(write: &Write<'_>, name: &Name) -> rusqlite::Resul
 
 /// RL-09: removes only what has no effect any more, so that nobody frees himself by filling the file.
 pub(super) fn prune(write: &Write<'_>) -> rusqlite::Result<()> {
-    gateways::prune(write)?;
+    let silent = write.now.minus(Duration::from_secs(86_400));
     write
         .db
-        .execute("DELETE FROM buckets WHERE full_at <= ?1", [write.now.0])?;
+        .execute("DELETE FROM gateways WHERE live_until < ?1", [silent.0])?;
+    write.db.execute(
+        "DELETE FROM buckets WHERE full_at <= ?1",
+        [Micros::from(write.now).0],
+    )?;
     write.db.execute(
         "DELETE FROM failures WHERE last_at <= ?1",
         [write.now.minus(Failures::FORGOTTEN_AFTER).0],

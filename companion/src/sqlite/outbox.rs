@@ -44,7 +44,7 @@ pub(super) fn next(read: &Read<'_>) -> rusqlite::Result<NextErrand> {
     let found = read
         .db
         .query_row(
-            "SELECT outbox.id AS id, tries, due_at, challenge,
+            "SELECT outbox.id AS id, errand, tries, due_at, challenge,
                  COALESCE(outbox.email, challenges.email) AS email
              FROM outbox LEFT JOIN challenges ON challenges.id = outbox.challenge
              ORDER BY due_at, outbox.id LIMIT 1",
@@ -60,6 +60,7 @@ pub(super) fn next(read: &Read<'_>) -> rusqlite::Result<NextErrand> {
                 Ok((
                     Errand {
                         id: uint(row, "id")?,
+                        is_resend: row.get::<_, String>("errand")? == RESEND,
                         tries: row.get("tries")?,
                         code,
                     },
@@ -84,6 +85,8 @@ struct Row {
     challenge: Option<ChallengeId>,
     password_hash: Option<String>,
     expires_at: Millis,
+    created_at: Millis,
+    tries: u32,
 }
 
 pub(super) fn prepare(
@@ -94,7 +97,7 @@ pub(super) fn prepare(
     let row = write
         .db
         .query_row(
-            "SELECT id, errand, email, account, challenge, password_hash, expires_at FROM outbox WHERE id = ?1",
+            "SELECT id, errand, email, account, challenge, password_hash, expires_at, created_at, tries FROM outbox WHERE id = ?1",
             [int(errand)],
             |row| {
                 Ok(Row {
@@ -105,6 +108,8 @@ pub(super) fn prepare(
                     challenge: row.get::<_, Option<[u8; 16]>>("challenge")?.map(ChallengeId::from_bytes),
                     password_hash: row.get("password_hash")?,
                     expires_at: millis(row, "expires_at")?,
+                    created_at: millis(row, "created_at")?,
+                    tries: row.get("tries")?,
                 })
             },
         )
@@ -146,9 +151,10 @@ fn activation(
         write
             .db
             .execute(
-                "INSERT INTO challenges (id, purpose, email, password_hash, code_mac, expires_at, created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-                 ON CONFLICT (id) DO UPDATE SET code_mac = excluded.code_mac, expires_at = excluded.expires_at",
+                "INSERT INTO challenges (id, purpose, email, password_hash, code_mac, expires_at, created_at, mailed_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)
+                 ON CONFLICT (id) DO UPDATE SET code_mac = excluded.code_mac, expires_at = excluded.expires_at,
+                     mailed_at = excluded.mailed_at",
                 params![
                     challenge.as_bytes(),
                     Purpose::Activation.name(),
@@ -192,6 +198,7 @@ fn activation(
     }
 }
 
+/// A new code, unless one of the challenge has been mailed since it was asked for: the newer would only kill the older.
 fn resend(write: &Write<'_>, row: &Row, code_mac: Option<[u8; 32]>) -> rusqlite::Result<Prepared> {
     let (Some(challenge), Some(code_mac)) = (row.challenge, code_mac) else {
         return Ok(Prepared::Nothing);
@@ -200,8 +207,14 @@ fn resend(write: &Write<'_>, row: &Row, code_mac: Option<[u8; 32]>) -> rusqlite:
         .db
         .query_row(
             "SELECT email FROM challenges
-             WHERE id = ?1 AND used_at IS NULL AND password_hash IS NOT NULL AND created_at > ?2",
-            params![challenge.as_bytes(), write.now.minus(DAY).0],
+             WHERE id = ?1 AND used_at IS NULL AND password_hash IS NOT NULL AND created_at > ?2
+                 AND (code_mac IS NULL OR mailed_at < ?3 OR ?4 > 0)",
+            params![
+                challenge.as_bytes(),
+                write.now.minus(DAY).0,
+                row.created_at.0,
+                row.tries
+            ],
             |row| row.get(0),
         )
         .optional()?;
@@ -214,8 +227,13 @@ fn resend(write: &Write<'_>, row: &Row, code_mac: Option<[u8; 32]>) -> rusqlite:
     let prepared = send_code(write, row, &email, challenge)?;
     if matches!(prepared, Prepared::Send { .. }) {
         write.db.execute(
-            "UPDATE challenges SET code_mac = ?2, expires_at = ?3 WHERE id = ?1",
-            params![challenge.as_bytes(), code_mac, row.expires_at.0],
+            "UPDATE challenges SET code_mac = ?2, expires_at = ?3, mailed_at = ?4 WHERE id = ?1",
+            params![
+                challenge.as_bytes(),
+                code_mac,
+                row.expires_at.0,
+                write.now.0
+            ],
         )?;
     }
     Ok(prepared)

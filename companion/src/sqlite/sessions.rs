@@ -5,29 +5,29 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension as _, Row, named_params, params};
 use token::{SessionId, Subject, UnixTime};
 
+use super::audit::{self, Event};
 use super::columns::{id, int, list, list_text, millis, seconds, session, uint};
 use super::readers::Read;
 use super::writer::Write;
-use super::{audit, ending, outbox};
+use super::{ending, outbox};
 use crate::clock::Millis;
 use crate::rotation::{Judgement, Standing, judge};
-use crate::store::{Account, Client, Login, Minted, Refresh, Rotation, Session};
+use crate::store::{Account, Cause, Client, Login, Minted, Refresh, Rotation, Session};
 
 pub(super) fn account(read: &Read<'_>, email: &str) -> rusqlite::Result<Option<Account>> {
-    let query =
-        "SELECT id, password_hash, credential_version, is_active FROM accounts WHERE email = ?1";
+    let query = "SELECT id, password_hash, login_epoch, is_active FROM accounts WHERE email = ?1";
     let account = |row: &Row<'_>| {
         Ok(Account {
             id: Subject::from_bytes(id(row, "id")?),
             password_hash: row.get("password_hash")?,
-            credential_version: uint(row, "credential_version")?,
+            login_epoch: uint(row, "login_epoch")?,
             is_active: row.get("is_active")?,
         })
     };
     read.db.query_row(query, [email], account).optional()
 }
 
-/// PW-17: the statement that inserts checks the account and the credential once more.
+/// PW-17: the statement that inserts checks the account and its login epoch once more.
 pub(super) fn open(write: &Write<'_>, login: &Login) -> rusqlite::Result<Option<Minted>> {
     let now = write.now;
     let absolute = now.plus(login.lifetimes.absolute);
@@ -40,14 +40,14 @@ pub(super) fn open(write: &Write<'_>, login: &Login) -> rusqlite::Result<Option<
                  created_at, last_seen_at, idle_deadline, absolute_deadline, ip, user_agent, label)
              SELECT :id, id, 0, :now, :mac_key, :exp, :auth_time, :acr, :amr,
                  :now, :now, :idle, :absolute, :ip, :user_agent, :label
-             FROM accounts WHERE id = :account AND is_active = 1 AND credential_version = :credential
+             FROM accounts WHERE id = :account AND is_active = 1 AND login_epoch = :epoch
              RETURNING *",
             named_params! {
                 ":id": login.session.as_bytes(), ":now": now.0, ":mac_key": login.mac_key_version,
                 ":exp": exp.seconds(), ":auth_time": now.seconds().seconds(), ":acr": login.acr,
                 ":amr": list_text(login.amr), ":idle": idle.0, ":absolute": absolute.0,
                 ":ip": login.by.ip, ":user_agent": login.by.user_agent, ":label": login.label,
-                ":account": login.account.as_bytes(), ":credential": int(login.credential_version),
+                ":account": login.account.as_bytes(), ":epoch": int(login.login_epoch),
             },
             session,
         )
@@ -55,13 +55,13 @@ pub(super) fn open(write: &Write<'_>, login: &Login) -> rusqlite::Result<Option<
     let Some(session) = inserted else {
         return Ok(None);
     };
-    audit::append(
-        write,
-        "session_opened",
-        Some(session.account),
-        Some(session.id),
-        &login.by,
-    )?;
+    let event = Event {
+        name: "session_opened",
+        cause: None,
+        account: Some(session.account),
+        session: Some(session.id),
+    };
+    audit::append(write, &event, &login.by)?;
     let mut statement = write.db.prepare_cached(
         "SELECT id FROM sessions WHERE account = ?1 AND ended_at IS NULL AND id <> ?2
          ORDER BY last_seen_at DESC, created_at DESC LIMIT -1 OFFSET ?3",
@@ -74,7 +74,7 @@ pub(super) fn open(write: &Write<'_>, login: &Login) -> rusqlite::Result<Option<
     let beyond: Vec<_> = statement
         .query_map(beyond, |row| Ok(SessionId::from_bytes(id(row, "id")?)))?
         .collect::<rusqlite::Result<_>>()?;
-    ending::end(write, &beyond, &login.by)?;
+    ending::end(write, &beyond, &login.by, Cause::TooMany)?;
     minted(write, session, exp).map(Some)
 }
 
@@ -129,20 +129,20 @@ fn refused(write: &Write<'_>, refresh: &Refresh) -> rusqlite::Result<Rotation> {
         Judgement::Reused => false,
         Judgement::Ahead => true,
     };
-    let event = if is_ahead {
-        "refresh_token_ahead"
+    let (name, cause) = if is_ahead {
+        ("refresh_token_ahead", Cause::RefreshTokenAhead)
     } else {
-        "refresh_token_reused"
+        ("refresh_token_reused", Cause::RefreshTokenReused)
     };
-    audit::append(
-        write,
-        event,
-        Some(found.account),
-        Some(found.id),
-        &refresh.by,
-    )?;
+    let event = Event {
+        name,
+        cause: None,
+        account: Some(found.account),
+        session: Some(found.id),
+    };
+    audit::append(write, &event, &refresh.by)?;
     // RFC 9700 section 4.14.2: nobody can tell thief and owner apart, so the session ends for both.
-    ending::end(write, &[found.id], &refresh.by)?;
+    ending::end(write, &[found.id], &refresh.by, cause)?;
     outbox::add_notice(write, outbox::REUSE, Some(found.account), None)?;
     Ok(Rotation::Reused { is_ahead })
 }
@@ -209,30 +209,6 @@ pub(super) fn of_account(read: &Read<'_>, account: Subject) -> rusqlite::Result<
     rows.collect()
 }
 
-/// How long an ended session is remembered, and its receipt with it.
-const REMEMBERED: Duration = Duration::from_secs(30 * 86_400);
-/// How long events are kept.
-const AUDIT_KEPT: Duration = Duration::from_secs(400 * 86_400);
-
-pub(super) fn prune(write: &Write<'_>) -> rusqlite::Result<()> {
-    let before = write.now.minus(REMEMBERED).0;
-    write
-        .db
-        .execute("DELETE FROM sessions WHERE ended_at < ?1", [before])?;
-    write.db.execute(
-        "DELETE FROM sessions WHERE MIN(idle_deadline, absolute_deadline) < ?1",
-        [before],
-    )?;
-    write
-        .db
-        .execute("DELETE FROM receipts WHERE at < ?1", [before])?;
-    write.db.execute(
-        "DELETE FROM audit WHERE at < ?1",
-        [write.now.minus(AUDIT_KEPT).0],
-    )?;
-    Ok(())
-}
-
 /// Opens the account of a sign-up. False: there is one of that address already.
 pub(super) fn open_account(
     write: &Write<'_>,
@@ -247,7 +223,13 @@ pub(super) fn open_account(
         params![account.as_bytes(), email, password_hash, write.now.0],
     )?;
     if opened > 0 {
-        audit::append(write, "account_activated", Some(account), None, by)?;
+        let event = Event {
+            name: "account_activated",
+            cause: None,
+            account: Some(account),
+            session: None,
+        };
+        audit::append(write, &event, by)?;
     }
     Ok(opened > 0)
 }

@@ -1,10 +1,13 @@
 //! The one thread that writes: waiting writes commit together, and nobody is answered before the commit is on disk.
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
+use token::UnixTime;
 use tokio::sync::{oneshot, watch};
 
 use crate::clock::{Clock, Millis};
@@ -19,10 +22,17 @@ pub(super) struct Write<'a> {
     pub(super) db: &'a Connection,
     /// The store's time.
     pub(super) now: Millis,
+    longest_token: Duration,
     moved_to: &'a Cell<u64>,
 }
 
 impl Write<'_> {
+    /// No access token that has been signed has a later `exp`, not even one that this store does not know, because it was put back
+    /// to an older copy.
+    pub(super) fn last_exp(&self) -> UnixTime {
+        self.now.seconds().plus(self.longest_token)
+    }
+
     /// This write has given out a feed number; told after the commit.
     pub(super) fn feed_moved_to(&self, number: u64) {
         self.moved_to.set(number);
@@ -45,11 +55,18 @@ impl Writer {
         db: Connection,
         clock: Clock,
         moved: watch::Sender<u64>,
+        longest_token: Duration,
     ) -> std::io::Result<Self> {
         let (jobs, waiting) = channel();
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || run(&db, &clock, &waiting, &moved))?;
+            .spawn(move || {
+                let work = || run(&db, &clock, &waiting, &moved, longest_token);
+                // Without its writer the service would look alive and log nobody out.
+                if catch_unwind(AssertUnwindSafe(work)).is_err() {
+                    end_process("the writer panicked", &rusqlite::Error::InvalidQuery);
+                }
+            })?;
         Ok(Self {
             jobs: Some(jobs),
             thread: Some(thread),
@@ -86,7 +103,13 @@ impl Drop for Writer {
     }
 }
 
-fn run(db: &Connection, clock: &Clock, waiting: &Receiver<Job>, moved: &watch::Sender<u64>) {
+fn run(
+    db: &Connection,
+    clock: &Clock,
+    waiting: &Receiver<Job>,
+    moved: &watch::Sender<u64>,
+    longest_token: Duration,
+) {
     while let Ok(first) = waiting.recv() {
         let moved_to = Cell::new(0);
         if let Err(error) = db.execute_batch("BEGIN IMMEDIATE") {
@@ -100,6 +123,7 @@ fn run(db: &Connection, clock: &Clock, waiting: &Receiver<Job>, moved: &watch::S
                 job(&Write {
                     db,
                     now: clock.now(),
+                    longest_token,
                     moved_to: &moved_to,
                 })
             })

@@ -80,6 +80,7 @@ impl Store {
         let number = self.append(marks, Some((session, exp)));
         Revocation {
             number,
+            mark: self.rows[self.rows.len() - 1].mark,
             sessions: 1,
             latest_exp: exp,
             committed_at: now,
