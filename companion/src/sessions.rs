@@ -158,7 +158,12 @@ pub async fn revocation(
     Segment(id): Segment,
 ) -> Result<Response, ApiError> {
     let (number, mac) = id.split_once('.').ok_or(ApiError::NotFound)?;
-    let number = number.parse().map_err(|_| ApiError::NotFound)?;
+    // One spelling: no leading zero, no sign.
+    let number = number
+        .parse()
+        .ok()
+        .filter(|parsed: &u64| parsed.to_string() == number)
+        .ok_or(ApiError::NotFound)?;
     let revocation = app.store.revocation(number).await?;
     let revocation = revocation
         .filter(|found| app.vault.is_receipt_mac(number, found.mark, mac))
