@@ -54,6 +54,7 @@ const LONGEST_COMMIT: Duration = Duration::from_secs(30);
 
 /// The store in a state directory: `latchkey.db`, `throttle.db`, and `latchkey.lock`.
 pub struct Sqlite {
+    /// Closed before the writer.
     readers: Readers,
     writer: Writer,
     throttle: Writer,

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
@@ -20,9 +20,11 @@ pub(super) struct Read<'a> {
 
 type Job = Box<dyn FnOnce(&mut Connection, &Clock) + Send>;
 
-/// The reading end; its threads end when it is dropped.
+/// The reading end. When it is dropped its threads end, and their connections are closed: the writer's is the last one, and takes
+/// the WAL into the database file.
 pub(super) struct Readers {
-    jobs: Sender<Job>,
+    jobs: Option<Sender<Job>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Readers {
@@ -30,17 +32,22 @@ impl Readers {
     pub(super) fn start(connections: Vec<Connection>, clock: &Clock) -> std::io::Result<Self> {
         let (jobs, waiting) = channel();
         let waiting = Arc::new(Mutex::new(waiting));
+        let mut readers = Self {
+            jobs: Some(jobs),
+            threads: Vec::new(),
+        };
         for mut db in connections {
             let (waiting, clock) = (Arc::clone(&waiting), clock.clone());
-            thread::Builder::new()
+            let thread = thread::Builder::new()
                 .name("store-reader".to_owned())
                 .spawn(move || {
                     while let Some(job) = next(&waiting) {
                         job(&mut db, &clock);
                     }
                 })?;
+            readers.threads.push(thread);
         }
-        Ok(Self { jobs })
+        Ok(readers)
     }
 
     /// Runs `work` on one snapshot, which was taken after this call.
@@ -62,8 +69,22 @@ impl Readers {
                 });
             drop(tell.send(result.map_err(StoreError::new)));
         });
-        self.jobs.send(job).map_err(|_| gone())?;
+        self.jobs
+            .as_ref()
+            .ok_or_else(gone)?
+            .send(job)
+            .map_err(|_| gone())?;
         told.await.map_err(|_| gone())?
+    }
+}
+
+impl Drop for Readers {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        for thread in self.threads.drain(..) {
+            // A panic of the thread has been reported by its hook.
+            let _ = thread.join();
+        }
     }
 }
 
