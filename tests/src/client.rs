@@ -103,6 +103,16 @@ impl Request {
         Self(self.0.json(body))
     }
 
+    /// With a body as it is.
+    #[must_use]
+    pub fn body(self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        Self(
+            self.0
+                .header("content-type", content_type)
+                .body(body.into()),
+        )
+    }
+
     /// Sends it.
     ///
     /// # Errors
@@ -140,6 +150,13 @@ impl Answer {
         headers
             .find(|(known, _)| known == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// Status, header fields but for the date, and body: what a caller could tell two answers apart by.
+    pub fn observable(&self) -> (u16, Vec<(String, String)>, String) {
+        let is_telling = |(name, _): &&(String, String)| name != "date";
+        let headers = self.headers.iter().filter(is_telling).cloned().collect();
+        (self.status, headers, self.text())
     }
 
     /// The body as text.

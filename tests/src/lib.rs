@@ -1,8 +1,9 @@
-//! Latchkey's test hosts: the filter in wasmtime under a proxy-wasm host with an issuer of its own, and the whole stack on real
-//! Envoy with the walk of `make demo`.
+//! Latchkey's test hosts: the filter in wasmtime under a proxy-wasm host with an issuer of its own, and a companion
+//! in this process for tests over HTTP, and the whole stack on real Envoy with the walk of `make demo`.
 
 pub mod app;
 pub mod client;
+pub mod companion;
 pub mod fault;
 pub mod forge;
 #[cfg(feature = "host")]

@@ -50,6 +50,18 @@ impl Mailbox {
             Ok(self.mails_to(address).last().and_then(|mail| code_in(mail)))
         })
     }
+
+    /// The first `count` mails to that address, once there are so many.
+    ///
+    /// # Errors
+    /// When they do not come in time.
+    pub fn wait_for(&self, address: &str, count: usize) -> Result<Vec<String>, Fault> {
+        let what = format!("{count} mails to {address}");
+        wait_for(&what, PATIENCE, || {
+            let mails = self.mails_to(address);
+            Ok((mails.len() >= count).then_some(mails))
+        })
+    }
 }
 
 fn recipient(mail: &str) -> Option<&str> {
@@ -61,7 +73,7 @@ fn recipient(mail: &str) -> Option<&str> {
 }
 
 /// The first run of exactly six digits in the body.
-fn code_in(mail: &str) -> Option<String> {
+pub fn code_in(mail: &str) -> Option<String> {
     let body = mail.lines().skip_while(|line| !line.is_empty());
     body.flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric()))
         .find(|word| word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit()))

@@ -1,0 +1,292 @@
+//! A companion in this process: its own ports and state directory, and a clock that stands still until the test moves it.
+
+mod gateway;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use companion::clock::Clock;
+use companion::config::{Limits, Settings};
+use companion::service::Service;
+use companion::sqlite::Sqlite;
+use companion::store::Store as _;
+use companion::throttle::Limit;
+use tempfile::TempDir;
+use token::UnixTime;
+use tokio::runtime::Runtime;
+
+pub use self::gateway::{Gateway, keys_of};
+use crate::client::Client;
+use crate::fault::Fault;
+use crate::mailbox::Mailbox;
+use crate::visitor::Visitor;
+use crate::watch::wait_for;
+
+/// When every test begins: 2027-01-15T08:00:00Z.
+pub const BEGINNING: i64 = 1_800_000_000;
+/// How long what was stopped may hold its files.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A companion that can be stopped, changed and started again.
+pub struct Companion {
+    running: Option<Running>,
+    settings: Settings,
+    clock: Clock,
+    /// Must be the last field: the companion lives in it.
+    folder: TempDir,
+}
+
+struct Running {
+    service: Service,
+    runtime: Runtime,
+    public: u16,
+    internal: u16,
+}
+
+impl Companion {
+    /// One whose limits no test meets by accident.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start() -> Result<Self, Fault> {
+        Self::with(|_| {})
+    }
+
+    /// The same with other settings.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn with(change: impl FnOnce(&mut Settings)) -> Result<Self, Fault> {
+        let mut companion = Self::stopped()?;
+        change(&mut companion.settings);
+        companion.resume()?;
+        Ok(companion)
+    }
+
+    /// One that was never started; its state directory does not exist yet.
+    ///
+    /// # Errors
+    /// When there is no temporary directory.
+    pub fn stopped() -> Result<Self, Fault> {
+        let folder = tempfile::tempdir().map_err(Fault::while_doing("a temporary directory"))?;
+        let anywhere = ([127, 0, 0, 1], 0).into();
+        let settings = Settings {
+            state: folder.path().join("state"),
+            listen: anywhere,
+            internal_listen: anywhere,
+            limits: roomy(),
+            ..Settings::default()
+        };
+        Ok(Self {
+            running: None,
+            settings,
+            clock: Clock::settable(UnixTime::from_seconds(BEGINNING)),
+            folder,
+        })
+    }
+
+    /// One over a copy of this one's state as it is on disk now: what a `kill -9` at this moment would leave behind.
+    ///
+    /// # Errors
+    /// When the files cannot be copied, or it does not start on them.
+    pub fn survivor(&self) -> Result<Self, Fault> {
+        let mut survivor = Self::stopped()?;
+        copy(self.state(), survivor.state())?;
+        survivor.settings = Settings {
+            state: survivor.settings.state.clone(),
+            ..self.settings.clone()
+        };
+        survivor.clock = self.clock.clone();
+        survivor.resume()?;
+        Ok(survivor)
+    }
+
+    /// Starts what was stopped; the ports are others than before.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn resume(&mut self) -> Result<(), Fault> {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(Fault::while_doing("a runtime"))?;
+        let service = runtime
+            .block_on(Service::start(self.settings.clone(), self.clock.clone()))
+            .map_err(Fault::while_doing("the companion"))?;
+        self.running = Some(Running {
+            public: service.public().port(),
+            internal: service.internal().port(),
+            service,
+            runtime,
+        });
+        Ok(())
+    }
+
+    /// Stops it in order, and waits until it has let go of its files.
+    ///
+    /// # Errors
+    /// When it holds on to them.
+    pub fn stop(&mut self) -> Result<(), Fault> {
+        if let Some(running) = self.running.take() {
+            running.runtime.block_on(running.service.stop());
+            running.runtime.shutdown_timeout(PATIENCE);
+        }
+        let wal = self.state().join("latchkey.db-wal");
+        wait_for("the store to be closed", PATIENCE, || {
+            Ok((!wal.exists()).then_some(()))
+        })
+    }
+
+    /// Stops it and starts it again.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn restart(&mut self) -> Result<(), Fault> {
+        self.stop()?;
+        self.resume()
+    }
+
+    /// Other settings from the next start on.
+    pub fn change(&mut self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.settings);
+    }
+
+    /// Removes what has no effect any more, as the companion does every few minutes of real time. It is restarted around that.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub fn prune(&mut self) -> Result<(), Fault> {
+        self.stop()?;
+        let store = Sqlite::open(self.state(), self.clock.clone())
+            .map_err(Fault::while_doing("the store"))?;
+        let runtime = Runtime::new().map_err(Fault::while_doing("a runtime"))?;
+        runtime
+            .block_on(store.prune())
+            .map_err(Fault::while_doing("pruning"))?;
+        drop(store);
+        self.restart()
+    }
+
+    /// Keeps a copy of the state directory of a stopped companion.
+    ///
+    /// # Errors
+    /// When the files cannot be copied.
+    pub fn back_up(&self) -> Result<PathBuf, Fault> {
+        let backup = self.folder.path().join("backup");
+        copy(self.state(), &backup)?;
+        Ok(backup)
+    }
+
+    /// Puts these files of a copy back, the companion being stopped.
+    ///
+    /// # Errors
+    /// When they cannot be copied.
+    pub fn put_back(&self, backup: &Path, names: &[&str]) -> Result<(), Fault> {
+        for name in names {
+            fs::copy(backup.join(name), self.state().join(name))
+                .map_err(Fault::while_doing(name))?;
+        }
+        Ok(())
+    }
+
+    /// Moves the companion's clock on.
+    pub fn advance(&self, span: Duration) {
+        self.clock.advance(span);
+    }
+
+    /// The same in seconds.
+    pub fn advance_seconds(&self, seconds: u64) {
+        self.advance(Duration::from_secs(seconds));
+    }
+
+    /// The companion's time in seconds since 1970.
+    pub fn now(&self) -> i64 {
+        self.clock.now().seconds().seconds()
+    }
+
+    /// A caller of the public listener.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn client(&self) -> Result<Client, Fault> {
+        Client::new(self.port(|running| running.public))
+    }
+
+    /// The same from another address, such as `127.0.0.2`.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn client_from(&self, address: &str) -> Result<Client, Fault> {
+        let address = address.parse().map_err(Fault::while_doing(address))?;
+        Client::from_address(self.port(|running| running.public), address)
+    }
+
+    /// A caller of the internal listener.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn internal(&self) -> Result<Client, Fault> {
+        Client::new(self.port(|running| running.internal))
+    }
+
+    /// Its mail.
+    pub fn mailbox(&self) -> Mailbox {
+        Mailbox::new(self.state().join("mail"))
+    }
+
+    /// Its state directory.
+    pub fn state(&self) -> &Path {
+        &self.settings.state
+    }
+
+    /// Its settings.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Someone of that name who has signed up and entered the code.
+    ///
+    /// # Errors
+    /// When a step does not answer as it must.
+    pub fn account(&self, name: &str) -> Result<Visitor, Fault> {
+        let visitor = Visitor::named(name);
+        visitor.register(&self.client()?, &self.mailbox())?;
+        Ok(visitor)
+    }
+
+    fn port(&self, which: impl FnOnce(&Running) -> u16) -> u16 {
+        self.running.as_ref().map_or(0, which)
+    }
+}
+
+/// So much of everything that no test comes near it.
+fn roomy() -> Limits {
+    let plenty = Limit::new(1_000_000, 1_000_000, Duration::from_secs(3_600));
+    Limits {
+        signup_per_address: plenty,
+        login_per_address: plenty,
+        code_per_address: plenty,
+        mail_per_address: plenty,
+        mail_per_email: plenty,
+        mail_per_email_hourly: plenty,
+        mail_per_email_daily: plenty,
+        unauthenticated_total: plenty,
+        ..Limits::default()
+    }
+}
+
+/// All files of a folder, with their modes.
+fn copy(from: &Path, to: &Path) -> Result<(), Fault> {
+    let fault = |error: std::io::Error| Fault::new(format!("{}: {error}", from.display()));
+    fs::create_dir_all(to).map_err(fault)?;
+    for entry in fs::read_dir(from).map_err(fault)? {
+        let path = entry.map_err(fault)?.path();
+        if path.is_file() {
+            fs::copy(&path, to.join(path.file_name().unwrap_or_default())).map_err(fault)?;
+        }
+    }
+    Ok(())
+}
