@@ -19,6 +19,7 @@ use crate::denial::{Answer, Denial};
 use crate::gate::{Gate, Pass, Verdict};
 use crate::identity;
 use crate::request::Request;
+use crate::state::Now;
 use crate::subscription::{Fetch, Reply, Subscription};
 use check::HostCheck;
 use host::EnvoySharedData;
@@ -65,6 +66,9 @@ impl Context for Root {
         let (Some(plugin), Some(feed)) = (&self.plugin, &mut self.feed) else {
             return;
         };
+        let Some(now) = host::now() else {
+            return;
+        };
         let status = if num_headers == 0 {
             None
         } else {
@@ -75,14 +79,10 @@ impl Context for Root {
             _ => Vec::new(),
         };
         let reply = Reply { status, body };
-        let next = feed.subscription.answered(
-            &EnvoySharedData,
-            &plugin.check,
-            token_id,
-            &reply,
-            host::now(),
-        );
-        feed.follow(next);
+        let next =
+            feed.subscription
+                .answered(&EnvoySharedData, &plugin.check, token_id, &reply, now);
+        feed.follow(next, now);
         feed.report(plugin);
     }
 }
@@ -136,13 +136,11 @@ impl RootContext for Root {
             return;
         }
         let mut random = [0; 32];
-        if getrandom::getrandom(&mut random).is_err() {
+        let (Some(now), Ok(())) = (host::now(), getrandom::getrandom(&mut random)) else {
             return;
-        }
-        let next = feed
-            .subscription
-            .tick(&EnvoySharedData, host::now(), random);
-        feed.follow(next);
+        };
+        let next = feed.subscription.tick(&EnvoySharedData, now, random);
+        feed.follow(next, now);
         feed.report(plugin);
     }
 
@@ -178,7 +176,7 @@ impl Feed {
     }
 
     /// Sends what the subscription wants fetched.
-    fn follow(&mut self, fetch: Option<Fetch>) {
+    fn follow(&mut self, fetch: Option<Fetch>, now: Now) {
         let (Some(fetch), Some(authorization)) = (fetch, &self.authorization) else {
             return;
         };
@@ -196,7 +194,7 @@ impl Feed {
             vec![],
             fetch.timeout,
         );
-        self.subscription.sent(sent.ok(), host::now());
+        self.subscription.sent(sent.ok(), now);
     }
 
     fn report(&mut self, plugin: &Plugin) {
@@ -204,7 +202,9 @@ impl Feed {
             plugin.metrics.count_note(note);
             host::log_note(note);
         }
-        plugin.metrics.record(self.subscription.gauges());
+        if let Some(gauges) = self.subscription.gauges() {
+            plugin.metrics.record(gauges);
+        }
     }
 }
 
@@ -224,10 +224,17 @@ impl HttpContext for Stream {
             return plugin.deny(Denial::AmbiguousPath);
         };
         let request = Request::new(&headers);
-        plugin.remove_reserved(&request, raw::REQUEST_HEADERS);
+        if !plugin.remove_reserved(&request, raw::REQUEST_HEADERS) {
+            return plugin.deny(Denial::Unsynced);
+        }
         // Nothing below re-enters: the borrow ends before any answer is sent.
         let decision = match plugin.gate.try_borrow_mut() {
-            Ok(mut gate) => gate.decide(&request, &EnvoySharedData, &plugin.check, host::now()),
+            Ok(mut gate) => gate.decide(
+                &request,
+                &EnvoySharedData,
+                &plugin.check,
+                host::now().unwrap_or(Now::UNKNOWN),
+            ),
             Err(_) => return plugin.deny(Denial::Unsynced),
         };
         plugin.metrics.count_lookup(decision.was_known);
@@ -239,23 +246,30 @@ impl HttpContext for Stream {
     }
 
     fn on_http_request_trailers(&mut self, _num_trailers: usize) -> Action {
-        if let (Some(plugin), Some(trailers)) = (&self.plugin, raw::request_trailers()) {
-            plugin.remove_reserved(&Request::new(&trailers), raw::REQUEST_TRAILERS);
+        let Some(plugin) = &self.plugin else {
+            return host::answer(&Denial::Unsynced.answer("latchkey"));
+        };
+        match raw::request_trailers() {
+            Some(trailers)
+                if plugin.remove_reserved(&Request::new(&trailers), raw::REQUEST_TRAILERS) =>
+            {
+                Action::Continue
+            }
+            _ => plugin.deny(Denial::Unsynced),
         }
-        Action::Continue
     }
 }
 
 impl Plugin {
-    /// Only what is there is removed: every header write clears Envoy's route cache.
-    fn remove_reserved(&self, request: &Request<'_>, map: u32) {
-        for name in request
+    /// Only what is there is removed: every header write clears Envoy's route cache. False: something is still there.
+    fn remove_reserved(&self, request: &Request<'_>, map: u32) -> bool {
+        let mut reserved = request
             .names()
-            .filter(|name| self.config.identity.is_reserved(name))
-        {
-            raw::remove_header(map, name);
+            .filter(|name| self.config.identity.is_reserved(name));
+        reserved.all(|name| {
             self.metrics.sanitised.add(1);
-        }
+            raw::remove_header(map, name)
+        })
     }
 
     fn pass(&self, pass: &Pass) -> Action {

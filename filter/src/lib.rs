@@ -15,6 +15,7 @@
     expect(dead_code, reason = "off wasm only the tests call the rules")
 )]
 
+mod alive;
 mod bucket;
 mod config;
 mod denial;

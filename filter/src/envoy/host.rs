@@ -1,7 +1,5 @@
 //! What the host offers, in the words of the rules.
 
-use std::time::UNIX_EPOCH;
-
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, BufferType, LogLevel};
 use token::UnixTime;
@@ -41,18 +39,13 @@ impl SharedData for EnvoySharedData {
     }
 }
 
-/// Both clocks. A wall clock that cannot be read is one in which every token has expired.
-pub(super) fn now() -> Now {
-    let wall = hostcalls::get_current_time()
-        .ok()
-        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let wall = wall
-        .and_then(|time| i64::try_from(time.as_secs()).ok())
-        .unwrap_or(i64::MAX);
-    Now {
-        monotonic: raw::monotonic_nanoseconds().div_euclid(1_000_000),
-        wall: UnixTime::from_seconds(wall),
-    }
+/// Both clocks; `None` when the host does not tell one of them.
+pub(super) fn now() -> Option<Now> {
+    let wall = raw::nanoseconds(raw::WALL)?.div_euclid(1_000_000_000);
+    Some(Now {
+        monotonic: raw::nanoseconds(raw::MONOTONIC)?.div_euclid(1_000_000),
+        wall: UnixTime::from_seconds(i64::try_from(wall).ok()?),
+    })
 }
 
 pub(super) fn log(level: LogLevel, text: &str) {

@@ -113,7 +113,9 @@ impl Metrics {
 
     pub(super) fn record(&self, gauges: Gauges) {
         self.age.set(gauges.age);
-        self.live.set(gauges.live_revocations);
+        if let Some(live) = gauges.live_revocations {
+            self.live.set(live);
+        }
         self.number.set(gauges.feed_number);
     }
 }

@@ -11,8 +11,10 @@ pub(super) const REQUEST_HEADERS: u32 = 0;
 pub(super) const REQUEST_TRAILERS: u32 = 1;
 const RESPONSE_OF_CALL: u32 = 6;
 const OK: u32 = 0;
-/// The clock of `clock_time_get` that all VMs of the process share and nobody sets.
-const MONOTONIC: u32 = 1;
+/// A clock of `clock_time_get`: seconds since the epoch, set by whoever may.
+pub(super) const WALL: u32 = 0;
+/// The clock that all VMs of the process share and nobody sets.
+pub(super) const MONOTONIC: u32 = 1;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -165,12 +167,12 @@ pub(super) fn send_local_response(status: u16, details: &str, headers: &[u8], bo
     sent == OK
 }
 
-/// Monotonic nanoseconds; 0 when the host has no such clock.
-pub(super) fn monotonic_nanoseconds() -> u64 {
+/// The time of a clock; `None` when the host does not tell it.
+pub(super) fn nanoseconds(clock: u32) -> Option<u64> {
     let mut time = 0;
     // SAFETY: the pointer lives through the call.
-    let status = unsafe { clock_time_get(MONOTONIC, 1, &raw mut time) };
-    if status == OK { time } else { 0 }
+    let status = unsafe { clock_time_get(clock, 1, &raw mut time) };
+    (status == OK).then_some(time)
 }
 
 fn pairs(map: u32) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
