@@ -1,6 +1,7 @@
 //! The adapter: contexts and host calls. Translates between proxy-wasm and the rules, and decides nothing itself.
 
 mod check;
+mod feed;
 mod host;
 mod metrics;
 mod raw;
@@ -14,14 +15,15 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, BufferType, ContextType, LogLevel};
 use token::Page;
 
-use crate::config::{Companion, Config};
+use crate::config::Config;
 use crate::denial::{Answer, Denial};
 use crate::gate::{Gate, Pass, Verdict};
 use crate::identity;
 use crate::request::Request;
 use crate::state::Now;
-use crate::subscription::{Fetch, Reply, Subscription};
+use crate::subscription::Reply;
 use check::HostCheck;
+use feed::Feed;
 use host::EnvoySharedData;
 use metrics::Metrics;
 
@@ -45,14 +47,6 @@ struct Plugin {
     gate: RefCell<Gate>,
     check: HostCheck,
     metrics: Metrics,
-}
-
-struct Feed {
-    subscription: Subscription,
-    companion: Companion,
-    /// `Bearer <gateway token>`; read from the environment at the first tick.
-    authorization: Option<String>,
-    has_warned: bool,
 }
 
 impl Context for Root {
@@ -108,14 +102,7 @@ impl RootContext for Root {
                 &format!("latchkey: jwks: not used: {ignored}"),
             );
         }
-        self.feed = Subscription::new(&config)
-            .zip(config.companion.clone())
-            .map(|(subscription, companion)| Feed {
-                subscription,
-                companion,
-                authorization: None,
-                has_warned: false,
-            });
+        self.feed = Feed::new(&config);
         let metrics = Metrics::declare();
         let check = HostCheck::new(metrics.native_verifications, metrics.guest_verifications);
         let gate = RefCell::new(Gate::new(Rc::clone(&config)));
@@ -152,59 +139,6 @@ impl RootContext for Root {
 
     fn get_type(&self) -> Option<ContextType> {
         Some(ContextType::HttpContext)
-    }
-}
-
-impl Feed {
-    fn read_token(&mut self) -> Option<&str> {
-        if self.authorization.is_none() {
-            let token = std::env::var(&self.companion.token_env).unwrap_or_default();
-            let token = token.trim();
-            if !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) {
-                self.authorization = Some(format!("Bearer {token}"));
-            } else if !self.has_warned {
-                self.has_warned = true;
-                let variable = &self.companion.token_env;
-                let problem = format!(
-                    "latchkey: the environment variable {variable} holds no gateway token: every request is answered 503. \
-                     Set it where Envoy starts, and list it in `environment_variables.host_env_keys` of the filter."
-                );
-                host::log(LogLevel::Error, &problem);
-            }
-        }
-        self.authorization.as_deref()
-    }
-
-    /// Sends what the subscription wants fetched.
-    fn follow(&mut self, fetch: Option<Fetch>, now: Now) {
-        let (Some(fetch), Some(authorization)) = (fetch, &self.authorization) else {
-            return;
-        };
-        let headers = vec![
-            (":method", "GET"),
-            (":path", fetch.path.as_str()),
-            (":authority", self.companion.authority.as_str()),
-            ("authorization", authorization.as_str()),
-            ("accept", "application/jose, application/json"),
-        ];
-        let sent = hostcalls::dispatch_http_call(
-            &self.companion.cluster,
-            headers,
-            None,
-            vec![],
-            fetch.timeout,
-        );
-        self.subscription.sent(sent.ok(), now);
-    }
-
-    fn report(&mut self, plugin: &Plugin) {
-        for note in self.subscription.take_notes() {
-            plugin.metrics.count_note(note);
-            host::log_note(note);
-        }
-        if let Some(gauges) = self.subscription.gauges() {
-            plugin.metrics.record(gauges);
-        }
     }
 }
 

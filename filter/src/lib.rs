@@ -19,6 +19,8 @@ mod alive;
 mod bucket;
 mod config;
 mod denial;
+#[cfg(test)]
+mod fixture;
 mod gate;
 mod held_keys;
 mod identity;

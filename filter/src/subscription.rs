@@ -5,37 +5,34 @@
 mod answer;
 mod apply;
 mod ask;
+mod backoff;
 mod note;
 mod prune;
+mod settings;
 
-use std::rc::Rc;
 use std::time::Duration;
 
-use token::{Cursor, Es256Check, GatewayId, KeySet, Page};
+use token::{Cursor, Es256Check, GatewayId, Page};
 
-use crate::config::{Config, OnStale};
+use crate::config::Config;
 use crate::lease;
 use crate::shared::{Scope, SharedData};
 use crate::state::{Now, State};
+
+use backoff::Backoff;
+use settings::Settings;
 
 pub(crate) use note::Note;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use note::Weight;
 
-const FIRST_BACKOFF: u64 = 250;
-const LONGEST_BACKOFF: u64 = 5_000;
 /// What a call may take beyond the hold, and how long its callback may be missing after that; in milliseconds.
 const SLACK: u64 = 2_000;
 
 /// One root context's part in the subscription of its configuration.
 pub(crate) struct Subscription {
-    issuer: String,
-    clock_skew: Duration,
-    hold: u64,
-    staleness: String,
+    settings: Settings,
     scope: Scope,
-    pinned_feed: Option<Rc<KeySet>>,
-    fetches_keys: bool,
     owner: Option<[u8; 16]>,
     holds_lease: bool,
     call: Option<Call>,
@@ -44,8 +41,7 @@ pub(crate) struct Subscription {
     asks_at_once: bool,
     wants_keys: bool,
     keys_fetched_at: Option<u64>,
-    failures: u32,
-    not_before: u64,
+    backoff: Backoff,
     prune_from: u16,
     counted: u64,
     gauges: Gauges,
@@ -122,26 +118,16 @@ impl Subscription {
     /// `None` for a configuration without companion.
     pub(crate) fn new(config: &Config) -> Option<Self> {
         config.companion.as_ref()?;
-        let max_staleness = config.max_staleness.as_secs();
         Some(Self {
-            issuer: config.issuer.clone(),
-            clock_skew: config.clock_skew,
-            hold: 10.min(max_staleness.div_euclid(3)).max(1),
-            staleness: match config.on_stale {
-                OnStale::Deny => max_staleness.to_string(),
-                OnStale::Allow => "none".to_owned(),
-            },
+            settings: Settings::new(config),
             scope: Scope::new(&config.namespace),
-            pinned_feed: config.pinned.feed.clone().map(Rc::new),
-            fetches_keys: config.pinned.access.is_none() || config.pinned.feed.is_none(),
             owner: None,
             holds_lease: false,
             call: None,
             asks_at_once: true,
             wants_keys: false,
             keys_fetched_at: None,
-            failures: 0,
-            not_before: 0,
+            backoff: Backoff::default(),
             prune_from: 0,
             counted: 0,
             gauges: Gauges::default(),
@@ -179,7 +165,7 @@ impl Subscription {
                 self.fail(Note::NoAnswer, now);
             }
         }
-        if now.monotonic < self.not_before {
+        if !self.backoff.is_over(now) {
             return None;
         }
         Some(self.next(shared, now, &state))
@@ -220,14 +206,14 @@ impl Subscription {
         };
         match outcome {
             Ok(Step::Next) => {
-                self.not_before = 0;
+                self.backoff.resume();
                 let state = self.started(shared, None)?;
                 self.measure(&state, now);
                 Some(self.next(shared, now, &state))
             }
             Ok(Step::FetchKeys(waiting)) => Some(self.fetch_keys(waiting, now)),
             Ok(Step::Rest) => {
-                self.not_before = now.monotonic.saturating_add(FIRST_BACKOFF);
+                self.backoff.rest(now);
                 None
             }
             Err(note) => {
@@ -270,18 +256,7 @@ impl Subscription {
     fn fail(&mut self, note: Note, now: Now) {
         self.notes.push(note);
         self.asks_at_once = true;
-        let longest = FIRST_BACKOFF
-            .saturating_mul(1 << self.failures.min(10))
-            .min(LONGEST_BACKOFF);
-        self.failures = self.failures.saturating_add(1);
-        // Up to a quarter less, by the owner's random id: gateways that failed together do not come back together.
-        let at = usize::try_from(self.failures).unwrap_or(0).wrapping_rem(16);
-        let jitter = self
-            .owner
-            .and_then(|owner| owner.get(at).copied())
-            .map_or(0, u64::from);
-        let wait = longest.saturating_sub(longest.saturating_mul(jitter).div_euclid(1_024));
-        self.not_before = now.monotonic.saturating_add(wait);
+        self.backoff.fail(self.owner, now);
     }
 }
 

@@ -22,13 +22,13 @@ impl Subscription {
         asked: Asked,
         now: Now,
     ) -> Result<Step, Note> {
-        let feed = match &self.pinned_feed {
+        let feed = match &self.settings.pinned_feed {
             Some(pinned) => Rc::clone(pinned),
             None => Rc::new(self.held_keys(shared).ok_or(Note::StateMoved)?.feed),
         };
-        let page = Page::verify(body, &feed, check, &self.issuer)
+        let page = Page::verify(body, &feed, check, &self.settings.issuer)
             .map_err(|rejection| self.refused(rejection, now))?;
-        if page.iat > now.wall.plus(self.clock_skew) {
+        if page.iat > now.wall.plus(self.settings.clock_skew) {
             return Err(Note::FromTheFuture(page.iat.since(now.wall).as_secs()));
         }
         if !asked.is_continued_by(&page) {
@@ -40,8 +40,11 @@ impl Subscription {
         }
         // Whichever clock is behind decides what has expired: a wall clock that once ran ahead must not cost entries.
         self.unite(shared, &page.revoked, now.wall.min(page.iat))?;
-        let held = self.started(shared, None).ok_or(Note::StateMoved)?.keys;
-        if self.fetches_keys && page.keys != held {
+        let (state, _) = self.state(shared)?;
+        if !asked.is_about(&state) {
+            return Err(Note::StateMoved);
+        }
+        if self.settings.fetches_keys && page.keys != state.keys {
             return Ok(Step::FetchKeys(Some(Waiting { page, asked })));
         }
         self.commit(shared, &page, asked, page.keys, now)
@@ -52,7 +55,8 @@ impl Subscription {
         let is_due = self
             .keys_fetched_at
             .is_none_or(|at| now.monotonic >= at.saturating_add(KEY_FETCH_INTERVAL));
-        self.wants_keys |= rejection == Rejection::UnknownKey && self.fetches_keys && is_due;
+        self.wants_keys |=
+            rejection == Rejection::UnknownKey && self.settings.fetches_keys && is_due;
         Note::PageRefused(rejection)
     }
 
@@ -115,6 +119,11 @@ impl Subscription {
 }
 
 impl Asked {
+    /// Whether the state still is what the poll was sent for.
+    pub(super) fn is_about(&self, state: &State) -> bool {
+        (self.gateway, self.pass, self.cursor) == (state.gateway, state.pass, state.cursor)
+    }
+
     /// Without rows a page ends where it begins, so there the mark tells whether it is the same history of the store.
     fn is_continued_by(&self, page: &Page) -> bool {
         page.after == self.cursor.number

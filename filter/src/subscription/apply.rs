@@ -73,7 +73,7 @@ impl Subscription {
         now: Now,
     ) -> Result<Step, Note> {
         let (state, version) = self.state(shared)?;
-        if (state.gateway, state.pass, state.cursor) != (asked.gateway, asked.pass, asked.cursor) {
+        if !asked.is_about(&state) {
             return Err(Note::StateMoved);
         }
         let mut next = State {
@@ -93,7 +93,7 @@ impl Subscription {
         }
         self.write_state(shared, &next, version)?;
         self.announce(shared)?;
-        self.failures = 0;
+        self.backoff.succeed();
         self.asks_at_once = false;
         self.notes.push(Note::PageApplied {
             entries: page.revoked.len(),

@@ -13,13 +13,17 @@ use crate::{alive, held_keys};
 impl Subscription {
     /// The next call: the key set where it is missing or has changed, else the next page.
     pub(super) fn next(&mut self, shared: &impl SharedData, now: Now, state: &State) -> Fetch {
-        if self.fetches_keys && (self.wants_keys || self.held_keys(shared).is_none()) {
+        if self.settings.fetches_keys && (self.wants_keys || self.held_keys(shared).is_none()) {
             return self.fetch_keys(None, now);
         }
-        let hold = if self.asks_at_once { 0 } else { self.hold };
+        let hold = if self.asks_at_once {
+            0
+        } else {
+            self.settings.hold
+        };
         let path = format!(
             "/gateway/v1/revocations?v=1&gateway={}&after={}&hold={hold}&staleness={}",
-            state.gateway, state.cursor, self.staleness
+            state.gateway, state.cursor, self.settings.staleness
         );
         let asked = Asked {
             gateway: state.gateway,
@@ -74,6 +78,7 @@ impl Subscription {
         };
         let state = State::unsynced(gateway, new_pass(version, 0));
         shared.write(&key, &state.encode(), seen).ok()?;
+        self.asks_at_once = true;
         if seen != Seen::Absent {
             // The other VMs still hold copies of what stood there before.
             shared
