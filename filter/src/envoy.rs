@@ -4,15 +4,14 @@ mod check;
 mod feed;
 mod host;
 mod metrics;
+mod pairs;
 mod raw;
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
 
-use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{Action, BufferType, ContextType, LogLevel};
+use proxy_wasm::types::{Action, ContextType};
 use token::Page;
 
 use crate::config::Config;
@@ -26,8 +25,9 @@ use check::HostCheck;
 use feed::Feed;
 use host::EnvoySharedData;
 use metrics::Metrics;
+use raw::Level;
 
-const TICK: Duration = Duration::from_millis(250);
+const TICK_MILLISECONDS: u32 = 250;
 /// A page at its largest, and one byte more, so that a larger one is seen to be too large.
 const MAX_BODY_BYTES: usize = Page::MAX_BYTES + 1;
 
@@ -83,13 +83,12 @@ impl Context for Root {
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
-        let bytes = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size);
-        let bytes = bytes.ok().flatten().unwrap_or_default();
+        let bytes = raw::buffer(raw::PLUGIN_CONFIGURATION, size).unwrap_or_default();
         let config = match Config::parse(&bytes) {
             Ok(config) => Rc::new(config),
             Err(error) => {
-                host::log(
-                    LogLevel::Error,
+                raw::log(
+                    Level::Error,
                     &format!("latchkey: configuration refused: {error}"),
                 );
                 return false;
@@ -97,8 +96,8 @@ impl RootContext for Root {
         };
         let keys = [&config.pinned.access, &config.pinned.feed];
         for ignored in keys.into_iter().flatten().flat_map(token::KeySet::ignored) {
-            host::log(
-                LogLevel::Warn,
+            raw::log(
+                Level::Warning,
                 &format!("latchkey: jwks: not used: {ignored}"),
             );
         }
@@ -112,7 +111,7 @@ impl RootContext for Root {
             check,
             metrics,
         }));
-        hostcalls::set_tick_period(TICK).is_ok()
+        raw::set_tick_period(TICK_MILLISECONDS)
     }
 
     fn on_tick(&mut self) {

@@ -1,8 +1,8 @@
 //! The calls to the companion: the gateway token, the sending, and the report of what came of it.
 
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::LogLevel;
 
+use super::raw::{self, Level};
 use super::{Plugin, host};
 use crate::config::{Companion, Config};
 use crate::state::Now;
@@ -40,7 +40,7 @@ impl Feed {
                     "latchkey: the environment variable {variable} holds no gateway token: every request is answered 503. \
                      Set it where Envoy starts, and list it in `environment_variables.host_env_keys` of the filter."
                 );
-                host::log(LogLevel::Error, &problem);
+                raw::log(Level::Error, &problem);
             }
         }
         self.authorization.as_deref()
