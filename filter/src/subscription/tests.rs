@@ -67,7 +67,11 @@ impl Process {
 
     /// A process whose first VM has read everything and waits for a heartbeat.
     fn settled() -> (Self, Vm) {
-        let process = Self::new();
+        Self::settled_with(json!({}))
+    }
+
+    fn settled_with(changes: Value) -> (Self, Vm) {
+        let process = Self::with(changes);
         let mut vm = process.vm(1);
         vm.settle(&process);
         (process, vm)
