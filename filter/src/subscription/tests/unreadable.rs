@@ -135,6 +135,20 @@ fn an_answer_from_before_does_not_end_the_new_pass() {
     assert!(!process.state().is_synced);
 }
 
+/// Nor does one whose page was looked at before and waited for its keys.
+#[test]
+fn a_page_that_waited_for_its_keys_does_not_end_the_new_pass() {
+    let (mut process, mut vm, _) = revoked();
+    process.companion.rotate(17, 9);
+    assert_eq!(vm.get_answer(&process).unwrap().path, "/gateway/v1/keys");
+    process.shared.put(&process.key("b/0001"), b"junk");
+    assert_eq!(process.is_revoked(session(1)), Err(Unsynced));
+    vm.get_answer(&process);
+    assert_eq!(vm.notes().last(), Some(&Note::StateMoved));
+    assert!(!process.state().is_synced);
+    assert_eq!(process.is_revoked(session(1)), Err(Unsynced));
+}
+
 /// An odd answer of the host is not a missing key.
 #[test]
 fn a_read_that_fails_is_never_not_revoked() {
