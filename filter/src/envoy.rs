@@ -1,30 +1,33 @@
 //! The adapter: contexts and host calls. Translates between proxy-wasm and the rules, and decides nothing itself.
 
 mod check;
+mod feed;
 mod host;
 mod metrics;
+mod pairs;
 mod raw;
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
 
-use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{Action, BufferType, ContextType, LogLevel};
+use proxy_wasm::types::{Action, ContextType};
 use token::Page;
 
-use crate::config::{Companion, Config};
+use crate::config::Config;
 use crate::denial::{Answer, Denial};
 use crate::gate::{Gate, Pass, Verdict};
 use crate::identity;
 use crate::request::Request;
-use crate::subscription::{Fetch, Reply, Subscription};
+use crate::state::Now;
+use crate::subscription::Reply;
 use check::HostCheck;
+use feed::Feed;
 use host::EnvoySharedData;
 use metrics::Metrics;
+use raw::Level;
 
-const TICK: Duration = Duration::from_millis(250);
+const TICK_MILLISECONDS: u32 = 250;
 /// A page at its largest, and one byte more, so that a larger one is seen to be too large.
 const MAX_BODY_BYTES: usize = Page::MAX_BYTES + 1;
 
@@ -46,14 +49,6 @@ struct Plugin {
     metrics: Metrics,
 }
 
-struct Feed {
-    subscription: Subscription,
-    companion: Companion,
-    /// `Bearer <gateway token>`; read from the environment at the first tick.
-    authorization: Option<String>,
-    has_warned: bool,
-}
-
 impl Context for Root {
     fn on_http_call_response(
         &mut self,
@@ -63,6 +58,9 @@ impl Context for Root {
         _num_trailers: usize,
     ) {
         let (Some(plugin), Some(feed)) = (&self.plugin, &mut self.feed) else {
+            return;
+        };
+        let Some(now) = host::now() else {
             return;
         };
         let status = if num_headers == 0 {
@@ -75,27 +73,22 @@ impl Context for Root {
             _ => Vec::new(),
         };
         let reply = Reply { status, body };
-        let next = feed.subscription.answered(
-            &EnvoySharedData,
-            &plugin.check,
-            token_id,
-            &reply,
-            host::now(),
-        );
-        feed.follow(next);
+        let next =
+            feed.subscription
+                .answered(&EnvoySharedData, &plugin.check, token_id, &reply, now);
+        feed.follow(next, now);
         feed.report(plugin);
     }
 }
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
-        let bytes = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size);
-        let bytes = bytes.ok().flatten().unwrap_or_default();
+        let bytes = raw::buffer(raw::PLUGIN_CONFIGURATION, size).unwrap_or_default();
         let config = match Config::parse(&bytes) {
             Ok(config) => Rc::new(config),
             Err(error) => {
-                host::log(
-                    LogLevel::Error,
+                raw::log(
+                    Level::Error,
                     &format!("latchkey: configuration refused: {error}"),
                 );
                 return false;
@@ -103,19 +96,12 @@ impl RootContext for Root {
         };
         let keys = [&config.pinned.access, &config.pinned.feed];
         for ignored in keys.into_iter().flatten().flat_map(token::KeySet::ignored) {
-            host::log(
-                LogLevel::Warn,
+            raw::log(
+                Level::Warning,
                 &format!("latchkey: jwks: not used: {ignored}"),
             );
         }
-        self.feed = Subscription::new(&config)
-            .zip(config.companion.clone())
-            .map(|(subscription, companion)| Feed {
-                subscription,
-                companion,
-                authorization: None,
-                has_warned: false,
-            });
+        self.feed = Feed::new(&config);
         let metrics = Metrics::declare();
         let check = HostCheck::new(metrics.native_verifications, metrics.guest_verifications);
         let gate = RefCell::new(Gate::new(Rc::clone(&config)));
@@ -125,7 +111,7 @@ impl RootContext for Root {
             check,
             metrics,
         }));
-        hostcalls::set_tick_period(TICK).is_ok()
+        raw::set_tick_period(TICK_MILLISECONDS)
     }
 
     fn on_tick(&mut self) {
@@ -136,13 +122,11 @@ impl RootContext for Root {
             return;
         }
         let mut random = [0; 32];
-        if getrandom::getrandom(&mut random).is_err() {
+        let (Some(now), Ok(())) = (host::now(), getrandom::getrandom(&mut random)) else {
             return;
-        }
-        let next = feed
-            .subscription
-            .tick(&EnvoySharedData, host::now(), random);
-        feed.follow(next);
+        };
+        let next = feed.subscription.tick(&EnvoySharedData, now, random);
+        feed.follow(next, now);
         feed.report(plugin);
     }
 
@@ -154,57 +138,6 @@ impl RootContext for Root {
 
     fn get_type(&self) -> Option<ContextType> {
         Some(ContextType::HttpContext)
-    }
-}
-
-impl Feed {
-    fn read_token(&mut self) -> Option<&str> {
-        if self.authorization.is_none() {
-            let token = std::env::var(&self.companion.token_env).unwrap_or_default();
-            let token = token.trim();
-            if !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) {
-                self.authorization = Some(format!("Bearer {token}"));
-            } else if !self.has_warned {
-                self.has_warned = true;
-                let variable = &self.companion.token_env;
-                let problem = format!(
-                    "latchkey: the environment variable {variable} holds no gateway token: every request is answered 503. \
-                     Set it where Envoy starts, and list it in `environment_variables.host_env_keys` of the filter."
-                );
-                host::log(LogLevel::Error, &problem);
-            }
-        }
-        self.authorization.as_deref()
-    }
-
-    /// Sends what the subscription wants fetched.
-    fn follow(&mut self, fetch: Option<Fetch>) {
-        let (Some(fetch), Some(authorization)) = (fetch, &self.authorization) else {
-            return;
-        };
-        let headers = vec![
-            (":method", "GET"),
-            (":path", fetch.path.as_str()),
-            (":authority", self.companion.authority.as_str()),
-            ("authorization", authorization.as_str()),
-            ("accept", "application/jose, application/json"),
-        ];
-        let sent = hostcalls::dispatch_http_call(
-            &self.companion.cluster,
-            headers,
-            None,
-            vec![],
-            fetch.timeout,
-        );
-        self.subscription.sent(sent.ok(), host::now());
-    }
-
-    fn report(&mut self, plugin: &Plugin) {
-        for note in self.subscription.take_notes() {
-            plugin.metrics.count_note(note);
-            host::log_note(note);
-        }
-        plugin.metrics.record(self.subscription.gauges());
     }
 }
 
@@ -224,10 +157,17 @@ impl HttpContext for Stream {
             return plugin.deny(Denial::AmbiguousPath);
         };
         let request = Request::new(&headers);
-        plugin.remove_reserved(&request, raw::REQUEST_HEADERS);
+        if !plugin.remove_reserved(&request, raw::REQUEST_HEADERS) {
+            return plugin.deny(Denial::Unsynced);
+        }
         // Nothing below re-enters: the borrow ends before any answer is sent.
         let decision = match plugin.gate.try_borrow_mut() {
-            Ok(mut gate) => gate.decide(&request, &EnvoySharedData, &plugin.check, host::now()),
+            Ok(mut gate) => gate.decide(
+                &request,
+                &EnvoySharedData,
+                &plugin.check,
+                host::now().unwrap_or(Now::UNKNOWN),
+            ),
             Err(_) => return plugin.deny(Denial::Unsynced),
         };
         plugin.metrics.count_lookup(decision.was_known);
@@ -239,23 +179,30 @@ impl HttpContext for Stream {
     }
 
     fn on_http_request_trailers(&mut self, _num_trailers: usize) -> Action {
-        if let (Some(plugin), Some(trailers)) = (&self.plugin, raw::request_trailers()) {
-            plugin.remove_reserved(&Request::new(&trailers), raw::REQUEST_TRAILERS);
+        let Some(plugin) = &self.plugin else {
+            return host::answer(&Denial::Unsynced.answer("latchkey"));
+        };
+        match raw::request_trailers() {
+            Some(trailers)
+                if plugin.remove_reserved(&Request::new(&trailers), raw::REQUEST_TRAILERS) =>
+            {
+                Action::Continue
+            }
+            _ => plugin.deny(Denial::Unsynced),
         }
-        Action::Continue
     }
 }
 
 impl Plugin {
-    /// Only what is there is removed: every header write clears Envoy's route cache.
-    fn remove_reserved(&self, request: &Request<'_>, map: u32) {
-        for name in request
+    /// Only what is there is removed: every header write clears Envoy's route cache. False: something is still there.
+    fn remove_reserved(&self, request: &Request<'_>, map: u32) -> bool {
+        let mut reserved = request
             .names()
-            .filter(|name| self.config.identity.is_reserved(name))
-        {
-            raw::remove_header(map, name);
+            .filter(|name| self.config.identity.is_reserved(name));
+        reserved.all(|name| {
             self.metrics.sanitised.add(1);
-        }
+            raw::remove_header(map, name)
+        })
     }
 
     fn pass(&self, pass: &Pass) -> Action {

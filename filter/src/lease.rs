@@ -4,6 +4,8 @@ use crate::shared::{Found, Scope, Seen, SharedData};
 
 /// How long a lease lasts without being renewed, in milliseconds; a tick is 250.
 pub(crate) const LEASE_MILLISECONDS: u64 = 2_000;
+/// `LKL` and the version of this layout.
+const MAGIC: [u8; 4] = *b"LKL1";
 
 /// Takes or renews the lease; to be called from the tick only, because a configuration on trial never ticks.
 ///
@@ -45,11 +47,11 @@ pub(crate) fn is_held(shared: &impl SharedData, scope: &Scope, me: &[u8; 16], no
 }
 
 fn encode(owner: &[u8; 16], until: u64) -> Vec<u8> {
-    [owner.as_slice(), &until.to_be_bytes()].concat()
+    [MAGIC.as_slice(), owner, &until.to_be_bytes()].concat()
 }
 
 fn decode(bytes: &[u8]) -> Option<([u8; 16], u64)> {
-    let (owner, until) = bytes.split_first_chunk::<16>()?;
+    let (owner, until) = bytes.strip_prefix(&MAGIC)?.split_first_chunk::<16>()?;
     Some((*owner, u64::from_be_bytes(until.try_into().ok()?)))
 }
 
@@ -78,7 +80,8 @@ mod tests {
     #[test]
     fn an_unreadable_or_absurd_lease_is_taken_over() {
         let (shared, scope) = (Memory::default(), Scope::new("n"));
-        for value in [vec![], vec![7; 3], encode(&B, u64::MAX)] {
+        let foreign = [B.as_slice(), &2_000_u64.to_be_bytes()].concat();
+        for value in [vec![], vec![7; 3], foreign, encode(&B, u64::MAX)] {
             shared.put(&scope.key("lease"), &value);
             assert!(hold(&shared, &scope, &A, 1_000), "{value:?}");
         }

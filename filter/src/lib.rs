@@ -15,9 +15,12 @@
     expect(dead_code, reason = "off wasm only the tests call the rules")
 )]
 
+mod alive;
 mod bucket;
 mod config;
 mod denial;
+#[cfg(test)]
+mod fixture;
 mod gate;
 mod held_keys;
 mod identity;

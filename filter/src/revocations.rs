@@ -164,21 +164,23 @@ impl View {
 pub(crate) fn start_over(shared: &impl SharedData, scope: &Scope, cause: u32) -> bool {
     let key = scope.key("state");
     for _ in 0..4 {
-        let Found::Value(bytes, version) = shared.read(&key) else {
-            return matches!(shared.read(&key), Found::Missing);
+        let is_unsynced = match shared.read(&key) {
+            Found::Missing => true,
+            Found::Failed => return false,
+            Found::Value(bytes, version) => match State::decode(&bytes) {
+                // A state that cannot be read is unsynced as it is; the lease holder writes the next one.
+                None => true,
+                Some(state) => {
+                    let unsynced = State::unsynced(state.gateway, new_pass(version, cause));
+                    shared
+                        .write(&key, &unsynced.encode(), Seen::Version(version))
+                        .is_ok()
+                }
+            },
         };
-        // A state that cannot be read is unsynced as it is; the lease holder writes the next one.
-        let Some(state) = State::decode(&bytes) else {
-            return true;
-        };
-        let unsynced = State::unsynced(state.gateway, new_pass(version, cause));
-        if shared
-            .write(&key, &unsynced.encode(), Seen::Version(version))
-            .is_ok()
-        {
-            // Other VMs look at `state` again only when `v` has moved. A failure leaves them with what they know.
-            let _ = shared.write(&scope.key("v"), &[], Seen::Anything);
-            return true;
+        if is_unsynced {
+            // Other VMs look at `state` again only when `v` has moved: until then they go on with what they know.
+            return shared.write(&scope.key("v"), &[], Seen::Anything).is_ok();
         }
     }
     false

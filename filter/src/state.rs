@@ -112,6 +112,15 @@ pub(crate) struct Now {
     pub(crate) wall: UnixTime,
 }
 
+impl Now {
+    /// What stands in for clocks that cannot be read: a moment at which every state is stale and every token has expired. Only to
+    /// decide with; written down as a moment of freshness it would last for ever.
+    pub(crate) const UNKNOWN: Self = Self {
+        monotonic: u64::MAX,
+        wall: UnixTime::from_seconds(i64::MAX),
+    };
+}
+
 /// How old the proof of freshness is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Staleness {

@@ -2,49 +2,46 @@
 //!
 //! Plain state and rules. The adapter carries the calls out, and brings both clocks.
 
+mod answer;
 mod apply;
+mod ask;
+mod backoff;
 mod note;
+mod prune;
+mod settings;
 
-use std::rc::Rc;
 use std::time::Duration;
 
-use token::{Cursor, Es256Check, GatewayId, GatewayKeys, KeySet, Page, Rejection};
+use token::{Cursor, Es256Check, GatewayId, Page};
 
-use crate::config::{Config, OnStale};
-use crate::shared::{Found, Scope, Seen, SharedData};
+use crate::config::Config;
+use crate::lease;
+use crate::shared::{Scope, SharedData};
 use crate::state::{Now, State};
-use crate::{held_keys, lease, revocations};
+
+use backoff::Backoff;
+use settings::Settings;
 
 pub(crate) use note::Note;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use note::Weight;
 
-const FIRST_BACKOFF: u64 = 250;
-const LONGEST_BACKOFF: u64 = 5_000;
 /// What a call may take beyond the hold, and how long its callback may be missing after that; in milliseconds.
 const SLACK: u64 = 2_000;
-/// The key set is fetched for an unknown key of the feed at most this often, in milliseconds.
-const KEY_FETCH_INTERVAL: u64 = 1_000;
-/// An answer that changes nothing and comes sooner than this is not followed by the next poll at once, in milliseconds.
-const SHORTEST_HEARTBEAT: u64 = 250;
 
 /// One root context's part in the subscription of its configuration.
 pub(crate) struct Subscription {
-    issuer: String,
-    clock_skew: Duration,
-    hold: u64,
-    staleness: String,
+    settings: Settings,
     scope: Scope,
-    pinned_feed: Option<Rc<KeySet>>,
-    fetches_keys: bool,
     owner: Option<[u8; 16]>,
+    holds_lease: bool,
     call: Option<Call>,
-    /// The next poll is this owner's first one, which does not wait.
-    is_first: bool,
+    /// The next poll does not wait: it is an owner's first one, or the one before failed, and whoever is behind must not wait for a
+    /// heartbeat to learn that nothing was missed.
+    asks_at_once: bool,
     wants_keys: bool,
     keys_fetched_at: Option<u64>,
-    failures: u32,
-    not_before: u64,
+    backoff: Backoff,
     prune_from: u16,
     counted: u64,
     gauges: Gauges,
@@ -52,10 +49,10 @@ pub(crate) struct Subscription {
 }
 
 /// What the lease holder can tell an operator.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Gauges {
-    /// Entries found in the last round over all buckets.
-    pub(crate) live_revocations: u64,
+    /// Entries found in the last round over all buckets; `None` before the first has ended.
+    pub(crate) live_revocations: Option<u64>,
     /// The last number applied.
     pub(crate) feed_number: u64,
     /// Seconds since freshness was last proven.
@@ -107,29 +104,30 @@ struct Waiting {
     asked: Asked,
 }
 
+/// How to go on after a good answer.
+enum Step {
+    /// Ask for the next page at once.
+    Next,
+    /// Fetch the key set first.
+    FetchKeys(Option<Waiting>),
+    /// Ask again a little later.
+    Rest,
+}
+
 impl Subscription {
     /// `None` for a configuration without companion.
     pub(crate) fn new(config: &Config) -> Option<Self> {
         config.companion.as_ref()?;
-        let max_staleness = config.max_staleness.as_secs();
         Some(Self {
-            issuer: config.issuer.clone(),
-            clock_skew: config.clock_skew,
-            hold: 10.min(max_staleness.div_euclid(3)).max(1),
-            staleness: match config.on_stale {
-                OnStale::Deny => max_staleness.to_string(),
-                OnStale::Allow => "none".to_owned(),
-            },
+            settings: Settings::new(config),
             scope: Scope::new(&config.namespace),
-            pinned_feed: config.pinned.feed.clone().map(Rc::new),
-            fetches_keys: config.pinned.access.is_none() || config.pinned.feed.is_none(),
             owner: None,
+            holds_lease: false,
             call: None,
-            is_first: true,
+            asks_at_once: true,
             wants_keys: false,
             keys_fetched_at: None,
-            failures: 0,
-            not_before: 0,
+            backoff: Backoff::default(),
             prune_from: 0,
             counted: 0,
             gauges: Gauges::default(),
@@ -147,27 +145,30 @@ impl Subscription {
         let (drawn, gateway) = split(random);
         let owner = *self.owner.get_or_insert(drawn);
         if !lease::hold(shared, &self.scope, &owner, now.monotonic) {
-            self.call = None;
-            self.is_first = true;
+            self.step_down();
             return None;
         }
-        self.prune(shared, now);
+        let state = self.started(shared, Some(GatewayId::from_bytes(gateway)))?;
+        if !self.holds_lease && !self.takes_over(shared, &state) {
+            return None;
+        }
+        self.measure(&state, now);
+        self.prune(shared, &state, now);
         if let Some(call) = &self.call {
-            if now.monotonic
-                <= call
-                    .sent_at
-                    .saturating_add(call.timeout)
-                    .saturating_add(SLACK)
-            {
+            let is_void = call.is_void(&state);
+            if !is_void && now.monotonic <= call.given_up_at() {
                 return None;
             }
             self.call = None;
-            self.fail(Note::NoAnswer, now);
+            self.asks_at_once = true;
+            if !is_void {
+                self.fail(Note::NoAnswer, now);
+            }
         }
-        if now.monotonic < self.not_before {
+        if !self.backoff.is_over(now) {
             return None;
         }
-        self.next(shared, now, Some(GatewayId::from_bytes(gateway)))
+        Some(self.next(shared, now, &state))
     }
 
     /// The host's answer to the last [`Fetch`]: the number of the call, or `None` when it could not be sent.
@@ -193,7 +194,7 @@ impl Subscription {
         let call = self.call.take_if(|call| call.id == Some(id))?;
         let owner = self.owner?;
         if !lease::is_held(shared, &self.scope, &owner, now.monotonic) {
-            self.is_first = true;
+            self.step_down();
             return None;
         }
         let outcome = match reply.status {
@@ -205,14 +206,14 @@ impl Subscription {
         };
         match outcome {
             Ok(Step::Next) => {
-                self.failures = 0;
-                self.not_before = 0;
-                self.next(shared, now, None)
+                self.backoff.resume();
+                let state = self.started(shared, None)?;
+                self.measure(&state, now);
+                Some(self.next(shared, now, &state))
             }
             Ok(Step::FetchKeys(waiting)) => Some(self.fetch_keys(waiting, now)),
             Ok(Step::Rest) => {
-                self.failures = 0;
-                self.not_before = now.monotonic.saturating_add(SHORTEST_HEARTBEAT);
+                self.backoff.rest(now);
                 None
             }
             Err(note) => {
@@ -227,211 +228,53 @@ impl Subscription {
         std::mem::take(&mut self.notes)
     }
 
-    /// The figures of the lease holder.
-    pub(crate) const fn gauges(&self) -> Gauges {
-        self.gauges
+    /// The figures, where this is the lease holder: the others have none, and the process has one gauge of each name.
+    pub(crate) fn gauges(&self) -> Option<Gauges> {
+        self.holds_lease.then_some(self.gauges)
     }
 
-    /// The next call: the key set where it is missing or has changed, else the next page.
-    fn next(
-        &mut self,
-        shared: &impl SharedData,
-        now: Now,
-        drawn: Option<GatewayId>,
-    ) -> Option<Fetch> {
-        let state = self.started(shared, drawn)?;
+    /// The lease is gone; whatever is under way is for nobody.
+    fn step_down(&mut self) {
+        self.holds_lease = false;
+        self.call = None;
+        self.asks_at_once = true;
+    }
+
+    /// A holder that died between `state` and `v` left a cursor that acknowledges what no other VM has read yet: they are told before
+    /// anything is asked. False: they could not be told, the next tick tries again.
+    fn takes_over(&mut self, shared: &impl SharedData, state: &State) -> bool {
+        self.holds_lease = !state.is_synced || self.announce(shared).is_ok();
+        self.holds_lease
+    }
+
+    fn measure(&mut self, state: &State, now: Now) {
         self.gauges.feed_number = state.cursor.number;
-        self.gauges.age = now
-            .monotonic
-            .saturating_sub(state.fresh_at)
-            .div_euclid(1_000);
-        if self.fetches_keys && (self.wants_keys || self.held_keys(shared).is_none()) {
-            return Some(self.fetch_keys(None, now));
-        }
-        let hold = if self.is_first { 0 } else { self.hold };
-        self.is_first = false;
-        let path = format!(
-            "/gateway/v1/revocations?v=1&gateway={}&after={}&hold={hold}&staleness={}",
-            state.gateway, state.cursor, self.staleness
-        );
-        let asked = Asked {
-            gateway: state.gateway,
-            pass: state.pass,
-            cursor: state.cursor,
-            sent_at: now.monotonic,
-            waits: hold > 0,
-        };
-        Some(self.fetch(path, hold, Purpose::Page(asked), now))
-    }
-
-    fn fetch_keys(&mut self, waiting: Option<Waiting>, now: Now) -> Fetch {
-        self.wants_keys = false;
-        self.keys_fetched_at = Some(now.monotonic);
-        self.fetch(
-            "/gateway/v1/keys".to_owned(),
-            0,
-            Purpose::Keys(waiting),
-            now,
-        )
-    }
-
-    fn fetch(&mut self, path: String, hold: u64, purpose: Purpose, now: Now) -> Fetch {
-        let timeout = hold.saturating_mul(1_000).saturating_add(SLACK);
-        self.call = Some(Call {
-            id: None,
-            sent_at: now.monotonic,
-            timeout,
-            purpose,
-        });
-        Fetch {
-            path,
-            timeout: Duration::from_millis(timeout),
-        }
-    }
-
-    /// The state of this Envoy's gateway, begun from nothing where there is none. `None`: another VM was at it, try again later.
-    fn started(&self, shared: &impl SharedData, drawn: Option<GatewayId>) -> Option<State> {
-        let gateway = self.gateway(shared, drawn)?;
-        let key = self.scope.key("state");
-        let (seen, version) = match shared.read(&key) {
-            Found::Value(bytes, version) => {
-                match State::decode(&bytes).filter(|state| state.gateway == gateway) {
-                    Some(state) => return Some(state),
-                    None => (Seen::Version(version), version),
-                }
-            }
-            Found::Missing => (Seen::Absent, 0),
-            Found::Failed => return None,
-        };
-        let state = State::unsynced(gateway, revocations::new_pass(version, 0));
-        shared
-            .write(&key, &state.encode(), seen)
-            .is_ok()
-            .then_some(state)
-    }
-
-    /// The id under `alive`, created where it is missing and an id was drawn.
-    fn gateway(&self, shared: &impl SharedData, drawn: Option<GatewayId>) -> Option<GatewayId> {
-        let key = self.scope.key("alive");
-        let seen = match shared.read(&key) {
-            Found::Value(bytes, version) => match <[u8; 16]>::try_from(bytes.as_slice()) {
-                Ok(id) => return Some(GatewayId::from_bytes(id)),
-                Err(_) => Seen::Version(version),
-            },
-            Found::Missing => Seen::Absent,
-            Found::Failed => return None,
-        };
-        let gateway = drawn?;
-        shared
-            .write(&key, gateway.as_bytes(), seen)
-            .is_ok()
-            .then_some(gateway)
-    }
-
-    fn held_keys(&self, shared: &impl SharedData) -> Option<GatewayKeys> {
-        match shared.read(&self.scope.key("keys")) {
-            Found::Value(bytes, _) => held_keys::decode(&bytes),
-            Found::Missing | Found::Failed => None,
-        }
-    }
-
-    fn page(
-        &mut self,
-        shared: &impl SharedData,
-        check: &dyn Es256Check,
-        body: &[u8],
-        asked: Asked,
-        now: Now,
-    ) -> Result<Step, Note> {
-        let feed = match &self.pinned_feed {
-            Some(pinned) => Rc::clone(pinned),
-            None => Rc::new(self.held_keys(shared).ok_or(Note::StateMoved)?.feed),
-        };
-        let page = Page::verify(body, &feed, check, &self.issuer)
-            .map_err(|rejection| self.refused(rejection, now))?;
-        if page.iat > now.wall.plus(self.clock_skew) {
-            return Err(Note::FromTheFuture(page.iat.since(now.wall).as_secs()));
-        }
-        if page.after != asked.cursor.number {
-            // The one page that need not continue: the companion did not know the cursor and starts from the beginning.
-            if page.after != 0 {
-                return Err(Note::DoesNotContinue);
-            }
-            self.notes.push(Note::StartedOver(asked.cursor.number));
-        }
-        self.unite(shared, &page.revoked, now)?;
-        let held = self
-            .started(shared, None)
-            .map(|state| state.keys)
-            .ok_or(Note::StateMoved)?;
-        if self.fetches_keys && page.keys != held {
-            return Ok(Step::FetchKeys(Some(Waiting { page, asked })));
-        }
-        self.commit(shared, &page, asked, page.keys, now)
-    }
-
-    /// An unknown key is the sign of a key set that has changed.
-    fn refused(&mut self, rejection: Rejection, now: Now) -> Note {
-        let is_due = self
-            .keys_fetched_at
-            .is_none_or(|at| now.monotonic >= at.saturating_add(KEY_FETCH_INTERVAL));
-        self.wants_keys |= rejection == Rejection::UnknownKey && self.fetches_keys && is_due;
-        Note::PageRefused(rejection)
-    }
-
-    fn keys(
-        &mut self,
-        shared: &impl SharedData,
-        body: &[u8],
-        waiting: Option<Waiting>,
-        now: Now,
-    ) -> Result<Step, Note> {
-        let keys = GatewayKeys::parse(body).map_err(Note::KeysRefused)?;
-        if waiting
-            .as_ref()
-            .is_some_and(|waiting| keys.version < waiting.page.keys)
-        {
-            return Err(Note::KeysTooOld);
-        }
-        shared
-            .write(
-                &self.scope.key("keys"),
-                &held_keys::encode(&keys.to_json()),
-                Seen::Anything,
-            )
-            .map_err(|_| Note::StateMoved)?;
-        self.notes.push(Note::KeysTaken(keys.version));
-        match waiting {
-            Some(Waiting { page, asked }) => self.commit(shared, &page, asked, keys.version, now),
-            None => self.note_keys(shared, keys.version),
-        }
+        let age = now.monotonic.saturating_sub(state.fresh_at);
+        self.gauges.age = age.div_euclid(1_000);
     }
 
     fn fail(&mut self, note: Note, now: Now) {
         self.notes.push(note);
-        let longest = FIRST_BACKOFF
-            .saturating_mul(1 << self.failures.min(10))
-            .min(LONGEST_BACKOFF);
-        self.failures = self.failures.saturating_add(1);
-        // Up to a quarter less, by the owner's random id: gateways that failed together do not come back together.
-        let at = usize::try_from(self.failures).unwrap_or(0).wrapping_rem(16);
-        let jitter = self
-            .owner
-            .and_then(|owner| owner.get(at).copied())
-            .map_or(0, u64::from);
-        let wait = longest.saturating_sub(longest.saturating_mul(jitter).div_euclid(1_024));
-        self.not_before = now.monotonic.saturating_add(wait);
+        self.asks_at_once = true;
+        self.backoff.fail(self.owner, now);
     }
 }
 
-/// How to go on after a good answer.
-enum Step {
-    /// Ask for the next page at once.
-    Next,
-    /// Fetch the key set first.
-    FetchKeys(Option<Waiting>),
-    /// Ask again a little later: the answer came too soon to be a heartbeat.
-    Rest,
+impl Call {
+    /// Whether its answer could not be applied any more: the subscription has started from nothing since it was sent.
+    fn is_void(&self, state: &State) -> bool {
+        let asked = match &self.purpose {
+            Purpose::Page(asked) | Purpose::Keys(Some(Waiting { asked, .. })) => asked,
+            Purpose::Keys(None) => return false,
+        };
+        (asked.gateway, asked.pass) != (state.gateway, state.pass)
+    }
+
+    fn given_up_at(&self) -> u64 {
+        self.sent_at
+            .saturating_add(self.timeout)
+            .saturating_add(SLACK)
+    }
 }
 
 fn split(random: [u8; 32]) -> ([u8; 16], [u8; 16]) {

@@ -44,18 +44,18 @@ impl Host {
         Self::start(configuration).env("LATCHKEY_GATEWAY_TOKEN", GATEWAY_TOKEN)
     }
 
-    /// The poll that waits, if one does.
+    /// The newest poll that waits, if one does. Older ones are of a VM that is gone, or given up.
     pub fn waiting_poll(&self) -> Option<Poll> {
-        let mut callouts = self.callouts().into_iter();
+        let mut callouts = self.callouts().into_iter().rev();
         let callout =
             callouts.find(|callout| callout.path().starts_with("/gateway/v1/revocations?"))?;
         let after = callout.parameter("after").parse().expect("a cursor");
         Some(Poll { callout, after })
     }
 
-    /// The key fetch that waits, if one does.
+    /// The newest key fetch that waits, if one does.
     pub fn waiting_key_fetch(&self) -> Option<Callout> {
-        let mut callouts = self.callouts().into_iter();
+        let mut callouts = self.callouts().into_iter().rev();
         callouts.find(|callout| callout.path() == "/gateway/v1/keys")
     }
 

@@ -244,6 +244,11 @@ impl Host {
         self.world.borrow_mut().has_verify_signature = exists;
     }
 
+    /// Whether `verify_signature` finds every signature wrong, good ones too.
+    pub fn set_native_refusal(&mut self, refuses: bool) {
+        self.world.borrow_mut().refuses_signatures = refuses;
+    }
+
     /// How many signatures `verify_signature` has checked.
     pub fn native_checks(&self) -> u64 {
         self.world.borrow().native_checks

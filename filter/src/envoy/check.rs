@@ -2,11 +2,10 @@
 
 use std::cell::Cell;
 
-use proxy_wasm::hostcalls;
-use proxy_wasm::types::Status;
 use token::{Es256Check, SoftwareCheck, VerifyingKey, es256_to_der};
 
 use super::metrics::Counter;
+use super::raw::{self, Foreign};
 
 /// `VerifySignatureResult { result: true }`; every other answer is a signature that does not hold.
 const HOLDS: [u8; 2] = [0x08, 0x01];
@@ -35,14 +34,14 @@ impl Es256Check for HostCheck {
             let Some(arguments) = arguments(key, message, signature) else {
                 return false;
             };
-            match hostcalls::call_foreign_function("verify_signature", Some(&arguments)) {
-                Ok(result) => {
+            match raw::foreign_function("verify_signature", &arguments) {
+                Foreign::Answer(result) => {
                     self.native.add(1);
-                    return result.as_deref() == Some(&HOLDS);
+                    return result == HOLDS;
                 }
-                Err(Status::NotFound) => self.lacks_host.set(true),
+                Foreign::Missing => self.lacks_host.set(true),
                 // A refusal is final: another way might accept what the host refused.
-                Err(_) => return false,
+                Foreign::Failed => return false,
             }
         }
         self.guest.add(1);

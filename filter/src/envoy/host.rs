@@ -1,12 +1,10 @@
 //! What the host offers, in the words of the rules.
 
-use std::time::UNIX_EPOCH;
-
-use proxy_wasm::hostcalls;
-use proxy_wasm::types::{Action, BufferType, LogLevel};
+use proxy_wasm::types::Action;
 use token::UnixTime;
 
-use super::raw;
+use super::raw::Level;
+use super::{pairs, raw};
 use crate::denial::Answer;
 use crate::shared::{Conflict, Found, Seen, SharedData};
 use crate::state::Now;
@@ -41,32 +39,22 @@ impl SharedData for EnvoySharedData {
     }
 }
 
-/// Both clocks. A wall clock that cannot be read is one in which every token has expired.
-pub(super) fn now() -> Now {
-    let wall = hostcalls::get_current_time()
-        .ok()
-        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let wall = wall
-        .and_then(|time| i64::try_from(time.as_secs()).ok())
-        .unwrap_or(i64::MAX);
-    Now {
-        monotonic: raw::monotonic_nanoseconds().div_euclid(1_000_000),
-        wall: UnixTime::from_seconds(wall),
-    }
-}
-
-pub(super) fn log(level: LogLevel, text: &str) {
-    // Where even logging fails there is nobody left to tell.
-    let _ = hostcalls::log(level, text);
+/// Both clocks; `None` when the host does not tell one of them.
+pub(super) fn now() -> Option<Now> {
+    let wall = raw::nanoseconds(raw::WALL)?.div_euclid(1_000_000_000);
+    Some(Now {
+        monotonic: raw::nanoseconds(raw::MONOTONIC)?.div_euclid(1_000_000),
+        wall: UnixTime::from_seconds(i64::try_from(wall).ok()?),
+    })
 }
 
 pub(super) fn log_note(note: Note) {
     let level = match note.weight() {
         Weight::Quiet => return,
-        Weight::Info => LogLevel::Info,
-        Weight::Warning => LogLevel::Warn,
+        Weight::Info => Level::Info,
+        Weight::Warning => Level::Warning,
     };
-    log(level, &format!("latchkey: {note}"));
+    raw::log(level, &format!("latchkey: {note}"));
 }
 
 pub(super) fn response_status() -> Option<u16> {
@@ -75,10 +63,7 @@ pub(super) fn response_status() -> Option<u16> {
 }
 
 pub(super) fn response_body(size: usize) -> Vec<u8> {
-    hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, size)
-        .ok()
-        .flatten()
-        .unwrap_or_default()
+    raw::buffer(raw::BODY_OF_CALL, size).unwrap_or_default()
 }
 
 /// Sends the answer and stops the request here, whatever the host says to it.
@@ -91,28 +76,8 @@ pub(super) fn answer(answer: &Answer) -> Action {
     raw::send_local_response(
         answer.status,
         &answer.details,
-        &serialise(&headers),
+        &pairs::write(&headers),
         &answer.body,
     );
     Action::Pause
-}
-
-/// The ABI's map: the number of pairs, the sizes of each name and value, then the bytes, each ended by NUL; little-endian.
-fn serialise(headers: &[(&str, &str)]) -> Vec<u8> {
-    let size = |text: &str| u32::try_from(text.len()).unwrap_or(0).to_le_bytes();
-    let mut bytes = u32::try_from(headers.len())
-        .unwrap_or(0)
-        .to_le_bytes()
-        .to_vec();
-    for (name, value) in headers {
-        bytes.extend_from_slice(&size(name));
-        bytes.extend_from_slice(&size(value));
-    }
-    for (name, value) in headers {
-        for text in [name, value] {
-            bytes.extend_from_slice(text.as_bytes());
-            bytes.push(0);
-        }
-    }
-    bytes
 }

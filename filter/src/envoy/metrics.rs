@@ -1,8 +1,6 @@
 //! The filter's metrics; Envoy shows them as `wasmcustom.<name>`.
 
-use proxy_wasm::hostcalls;
-use proxy_wasm::types::MetricType;
-
+use super::raw;
 use crate::denial::Denial;
 use crate::subscription::{Gauges, Note};
 
@@ -12,13 +10,12 @@ pub(super) struct Counter(Option<u32>);
 
 impl Counter {
     fn declare(name: &str) -> Self {
-        Self(hostcalls::define_metric(MetricType::Counter, name).ok())
+        Self(raw::define_metric(0, name))
     }
 
     pub(super) fn add(self, count: i64) {
         if let Self(Some(id)) = self {
-            // A metric that cannot be moved is no reason to refuse a request.
-            let _ = hostcalls::increment_metric(id, count);
+            raw::increment_metric(id, count);
         }
     }
 }
@@ -28,13 +25,12 @@ struct Gauge(Option<u32>);
 
 impl Gauge {
     fn declare(name: &str) -> Self {
-        Self(hostcalls::define_metric(MetricType::Gauge, name).ok())
+        Self(raw::define_metric(1, name))
     }
 
     fn set(self, value: u64) {
         if let Self(Some(id)) = self {
-            // As above.
-            let _ = hostcalls::record_metric(id, value);
+            raw::record_metric(id, value);
         }
     }
 }
@@ -113,7 +109,9 @@ impl Metrics {
 
     pub(super) fn record(&self, gauges: Gauges) {
         self.age.set(gauges.age);
-        self.live.set(gauges.live_revocations);
+        if let Some(live) = gauges.live_revocations {
+            self.live.set(live);
+        }
         self.number.set(gauges.feed_number);
     }
 }

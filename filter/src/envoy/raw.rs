@@ -10,9 +10,16 @@ pub(super) const REQUEST_HEADERS: u32 = 0;
 /// See [`REQUEST_HEADERS`].
 pub(super) const REQUEST_TRAILERS: u32 = 1;
 const RESPONSE_OF_CALL: u32 = 6;
+/// `proxy_buffer_type_t` of the ABI.
+pub(super) const BODY_OF_CALL: u32 = 4;
+/// See [`BODY_OF_CALL`].
+pub(super) const PLUGIN_CONFIGURATION: u32 = 7;
 const OK: u32 = 0;
-/// The clock of `clock_time_get` that all VMs of the process share and nobody sets.
-const MONOTONIC: u32 = 1;
+const NOT_FOUND: u32 = 1;
+/// A clock of `clock_time_get`: seconds since the epoch, set by whoever may.
+pub(super) const WALL: u32 = 0;
+/// The clock that all VMs of the process share and nobody sets.
+pub(super) const MONOTONIC: u32 = 1;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -56,6 +63,26 @@ unsafe extern "C" {
         headers_size: usize,
         grpc_status: i32,
     ) -> u32;
+    fn proxy_log(level: u32, text: *const u8, size: usize) -> u32;
+    fn proxy_get_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        length: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+    fn proxy_define_metric(kind: u32, name: *const u8, size: usize, id: *mut u32) -> u32;
+    fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+    fn proxy_record_metric(id: u32, value: u64) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        arguments: *const u8,
+        arguments_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
 }
 
 #[link(wasm_import_module = "wasi_snapshot_preview1")]
@@ -68,6 +95,22 @@ pub(super) enum Shared {
     Missing,
     Value(Vec<u8>, u32),
     Failed,
+}
+
+/// What became of a call to a function of the host.
+pub(super) enum Foreign {
+    Answer(Vec<u8>),
+    /// The host does not have it.
+    Missing,
+    Failed,
+}
+
+/// Levels of Envoy's log.
+#[derive(Clone, Copy)]
+pub(super) enum Level {
+    Info = 2,
+    Warning = 3,
+    Error = 4,
 }
 
 /// All request headers, repeats as they came; `None` when the host would not say.
@@ -120,7 +163,6 @@ pub(super) fn remove_header(map: u32, name: &[u8]) -> bool {
 
 /// Reads one value of shared data.
 pub(super) fn shared_data(key: &str) -> Shared {
-    const NOT_FOUND: u32 = 1;
     let (mut data, mut size, mut cas) = (std::ptr::null_mut(), 0, 0);
     // SAFETY: the pointers live through the call; the host fills them or leaves them.
     let status = unsafe {
@@ -165,45 +207,82 @@ pub(super) fn send_local_response(status: u16, details: &str, headers: &[u8], bo
     sent == OK
 }
 
-/// Monotonic nanoseconds; 0 when the host has no such clock.
-pub(super) fn monotonic_nanoseconds() -> u64 {
+/// Writes a line to Envoy's log. Where even that fails there is nobody left to tell.
+pub(super) fn log(level: Level, text: &str) {
+    // SAFETY: the host copies the slice during the call.
+    unsafe { proxy_log(level as u32, text.as_ptr(), text.len()) };
+}
+
+/// At most `length` bytes of a buffer; `None` when there is no such buffer.
+pub(super) fn buffer(buffer: u32, length: usize) -> Option<Vec<u8>> {
+    let (mut data, mut size) = (std::ptr::null_mut(), 0);
+    // SAFETY: the pointers live through the call; the host fills them or leaves them.
+    let status = unsafe { proxy_get_buffer_bytes(buffer, 0, length, &raw mut data, &raw mut size) };
+    (status == OK).then(|| take(data, size))
+}
+
+/// Asks for ticks.
+pub(super) fn set_tick_period(milliseconds: u32) -> bool {
+    // SAFETY: numbers only.
+    unsafe { proxy_set_tick_period_milliseconds(milliseconds) == OK }
+}
+
+/// Declares a metric; counter 0, gauge 1.
+pub(super) fn define_metric(kind: u32, name: &str) -> Option<u32> {
+    let mut id = 0;
+    // SAFETY: the host copies the slice during the call, and the pointer lives through it.
+    let status = unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut id) };
+    (status == OK).then_some(id)
+}
+
+/// Moves a counter. One that cannot be moved is no reason to refuse a request.
+pub(super) fn increment_metric(id: u32, offset: i64) {
+    // SAFETY: numbers only.
+    unsafe { proxy_increment_metric(id, offset) };
+}
+
+/// Sets a gauge; see [`increment_metric`].
+pub(super) fn record_metric(id: u32, value: u64) {
+    // SAFETY: numbers only.
+    unsafe { proxy_record_metric(id, value) };
+}
+
+/// Calls a function that the host may have.
+pub(super) fn foreign_function(name: &str, arguments: &[u8]) -> Foreign {
+    let (mut data, mut size) = (std::ptr::null_mut(), 0);
+    // SAFETY: the host copies the slices during the call; the pointers live through it, and the host fills them or leaves them.
+    let status = unsafe {
+        proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            arguments.as_ptr(),
+            arguments.len(),
+            &raw mut data,
+            &raw mut size,
+        )
+    };
+    match status {
+        OK => Foreign::Answer(take(data, size)),
+        NOT_FOUND => Foreign::Missing,
+        _ => Foreign::Failed,
+    }
+}
+
+/// The time of a clock; `None` when the host does not tell it.
+pub(super) fn nanoseconds(clock: u32) -> Option<u64> {
     let mut time = 0;
     // SAFETY: the pointer lives through the call.
-    let status = unsafe { clock_time_get(MONOTONIC, 1, &raw mut time) };
-    if status == OK { time } else { 0 }
+    let status = unsafe { clock_time_get(clock, 1, &raw mut time) };
+    (status == OK).then_some(time)
 }
 
 fn pairs(map: u32) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
     let (mut data, mut size) = (std::ptr::null_mut(), 0);
     // SAFETY: the pointers live through the call; the host fills them or leaves them.
     let status = unsafe { proxy_get_header_map_pairs(map, &raw mut data, &raw mut size) };
-    if status != OK {
-        return None;
-    }
-    let bytes = take(data, size);
-    if bytes.is_empty() {
-        Some(Vec::new())
-    } else {
-        parse_pairs(&bytes)
-    }
-}
-
-/// The ABI's map: the number of pairs, the sizes of each name and value, then the bytes, each ended by NUL; little-endian.
-fn parse_pairs(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
-    let (count, rest) = bytes.split_first_chunk::<4>()?;
-    let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
-    let (sizes, mut rest) = rest.split_at_checked(count.checked_mul(8)?)?;
-    let mut text = |size: [u8; 4]| {
-        let size = usize::try_from(u32::from_le_bytes(size)).ok()?;
-        let (text, after) = rest.split_at_checked(size)?;
-        rest = after.strip_prefix(&[0])?;
-        Some(text.to_vec())
-    };
-    let (sizes, _) = sizes.as_chunks::<8>();
-    sizes
-        .iter()
-        .map(|[a, b, c, d, e, f, g, h]| Some((text([*a, *b, *c, *d])?, text([*e, *f, *g, *h])?)))
-        .collect()
+    (status == OK)
+        .then(|| take(data, size))
+        .and_then(|bytes| super::pairs::read(&bytes))
 }
 
 /// Takes over a buffer that the host had allocated in this module.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use token::{Cursor, Page};
+use token::{Cursor, Page, UnixTime};
 
-use super::{Asked, Note, SHORTEST_HEARTBEAT, Step, Subscription};
+use super::{Asked, Note, Step, Subscription};
+use crate::alive;
 use crate::bucket::{self, Entry};
 use crate::revocations::replace_unreadable;
 use crate::shared::{Found, Seen, SharedData};
@@ -12,8 +13,8 @@ use crate::state::{Now, State};
 
 /// How often a bucket that others write too is tried.
 const TRIES: usize = 8;
-/// Buckets looked at in one tick.
-const PRUNED_PER_TICK: usize = 256;
+/// An answer that brings nothing new and comes sooner than this is not followed by the next poll at once, in milliseconds.
+const SHORTEST_HEARTBEAT: u64 = 250;
 
 impl Subscription {
     /// Unites the entries with their buckets. Writes only add: half a page does no harm, and neither does the same page twice.
@@ -21,7 +22,7 @@ impl Subscription {
         &mut self,
         shared: &impl SharedData,
         entries: &[Entry],
-        now: Now,
+        horizon: UnixTime,
     ) -> Result<(), Note> {
         let mut by_bucket = BTreeMap::<u16, Vec<Entry>>::new();
         for entry in entries {
@@ -29,7 +30,7 @@ impl Subscription {
         }
         by_bucket
             .iter()
-            .try_for_each(|(number, entries)| self.unite_bucket(shared, *number, entries, now))
+            .try_for_each(|(number, entries)| self.unite_bucket(shared, *number, entries, horizon))
     }
 
     fn unite_bucket(
@@ -37,7 +38,7 @@ impl Subscription {
         shared: &impl SharedData,
         number: u16,
         entries: &[Entry],
-        now: Now,
+        horizon: UnixTime,
     ) -> Result<(), Note> {
         let key = self.scope.bucket(number);
         for _ in 0..TRIES {
@@ -52,7 +53,7 @@ impl Subscription {
                     }
                 },
             };
-            let united = bucket::unite(&held, entries, now.wall);
+            let united = bucket::unite(&held, entries, horizon);
             let is_new = seen == Seen::Absent && !united.is_empty()
                 || seen != Seen::Absent && united != held;
             if !is_new || shared.write(&key, &bucket::encode(&united), seen).is_ok() {
@@ -71,12 +72,8 @@ impl Subscription {
         keys: u64,
         now: Now,
     ) -> Result<Step, Note> {
-        let key = self.scope.key("state");
-        let Found::Value(bytes, version) = shared.read(&key) else {
-            return Err(Note::StateMoved);
-        };
-        let state = State::decode(&bytes).ok_or(Note::StateMoved)?;
-        if (state.gateway, state.pass, state.cursor) != (asked.gateway, asked.pass, asked.cursor) {
+        let (state, version) = self.state(shared)?;
+        if !asked.is_about(&state) {
             return Err(Note::StateMoved);
         }
         let mut next = State {
@@ -94,78 +91,45 @@ impl Subscription {
                 next.last_iat = page.iat;
             }
         }
-        shared
-            .write(&key, &next.encode(), Seen::Version(version))
-            .map_err(|_| Note::StateMoved)?;
-        // Had the scope been wiped meanwhile, that write would have created `state` anew; then there is no `alive`, or another one.
-        let is_alive = matches!(shared.read(&self.scope.key("alive")), Found::Value(id, _) if id == asked.gateway.as_bytes());
-        if !is_alive {
-            return Err(Note::StateMoved);
-        }
-        shared
-            .write(&self.scope.key("v"), &[], Seen::Anything)
-            .map_err(|_| Note::StateMoved)?;
+        self.write_state(shared, &next, version)?;
+        self.announce(shared)?;
+        self.backoff.succeed();
+        self.asks_at_once = false;
         self.notes.push(Note::PageApplied {
             entries: page.revoked.len(),
         });
         let is_early = now.monotonic < asked.sent_at.saturating_add(SHORTEST_HEARTBEAT);
-        let is_idle = page.seq == asked.cursor.number && page.revoked.is_empty() && asked.waits;
-        Ok(if is_early && is_idle {
+        let is_heartbeat = asked.waits && next.cursor == state.cursor;
+        let starts_over = page.after != asked.cursor.number;
+        Ok(if is_early && (is_heartbeat || starts_over) {
             Step::Rest
         } else {
             Step::Next
         })
     }
 
-    /// The number of the key set that is held now, without a page.
-    pub(super) fn note_keys(&mut self, shared: &impl SharedData, keys: u64) -> Result<Step, Note> {
+    /// Writes `state` and makes sure that it is still the one of this gateway: had the scope been wiped since it was read, the write
+    /// would have created it anew, and then there is no `alive`, or another one.
+    pub(super) fn write_state(
+        &self,
+        shared: &impl SharedData,
+        state: &State,
+        version: u32,
+    ) -> Result<(), Note> {
         let key = self.scope.key("state");
-        let Found::Value(bytes, version) = shared.read(&key) else {
-            return Err(Note::StateMoved);
-        };
-        let state = State::decode(&bytes).ok_or(Note::StateMoved)?;
         shared
-            .write(
-                &key,
-                &State { keys, ..state }.encode(),
-                Seen::Version(version),
-            )
+            .write(&key, &state.encode(), Seen::Version(version))
             .map_err(|_| Note::StateMoved)?;
-        if state.is_synced {
-            shared
-                .write(&self.scope.key("v"), &[], Seen::Anything)
-                .map_err(|_| Note::StateMoved)?;
+        match shared.read(&self.scope.key("alive")) {
+            Found::Value(id, _) if alive::decode(&id) == Some(state.gateway) => Ok(()),
+            _ => Err(Note::StateMoved),
         }
-        Ok(Step::Next)
     }
 
-    /// Looks at the next buckets: drops what is expired, notices what cannot be read, counts what is live.
-    pub(super) fn prune(&mut self, shared: &impl SharedData, now: Now) {
-        for _ in 0..PRUNED_PER_TICK {
-            let key = self.scope.bucket(self.prune_from);
-            if let Found::Value(bytes, version) = shared.read(&key) {
-                match bucket::decode(&bytes) {
-                    Ok(held) => {
-                        let live = bucket::unite(&held, &[], now.wall);
-                        self.counted = self
-                            .counted
-                            .saturating_add(u64::try_from(live.len()).unwrap_or(u64::MAX));
-                        if live != held {
-                            // A conflict means that a page was applied: the next round prunes.
-                            let _ =
-                                shared.write(&key, &bucket::encode(&live), Seen::Version(version));
-                        }
-                    }
-                    Err(_) => {
-                        replace_unreadable(shared, &self.scope, &key, version);
-                        self.notes.push(Note::Unreadable);
-                    }
-                }
-            }
-            self.prune_from = self.prune_from.wrapping_add(1);
-            if self.prune_from == 0 {
-                self.gauges.live_revocations = std::mem::take(&mut self.counted);
-            }
-        }
+    /// Tells all VMs to read `state` and `keys` again.
+    pub(super) fn announce(&self, shared: &impl SharedData) -> Result<(), Note> {
+        shared
+            .write(&self.scope.key("v"), &[], Seen::Anything)
+            .map_err(|_| Note::StateMoved)
     }
 }

@@ -41,7 +41,8 @@ fn holds(hash: &[u8], key: &[u8], signature: &[u8], text: &[u8]) -> bool {
     hash.eq_ignore_ascii_case(b"sha256") && key.verify(text, &signature).is_ok()
 }
 
-fn failure(error: &str) -> Vec<u8> {
+/// The answer for a signature that does not hold.
+pub(crate) fn failure(error: &str) -> Vec<u8> {
     let length = u8::try_from(error.len()).expect("a short text");
     [&[0x12, length], error.as_bytes()].concat()
 }

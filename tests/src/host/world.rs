@@ -26,6 +26,7 @@ pub(crate) struct World {
     /// Statuses that imports are made to answer, by name.
     pub(crate) forced: BTreeMap<String, i32>,
     pub(crate) has_verify_signature: bool,
+    pub(crate) refuses_signatures: bool,
     pub(crate) native_checks: u64,
     /// Which imports were called below which export.
     pub(crate) trace: BTreeSet<(&'static str, &'static str)>,
@@ -47,6 +48,7 @@ impl World {
             logs: Vec::new(),
             forced: BTreeMap::new(),
             has_verify_signature: true,
+            refuses_signatures: false,
             native_checks: 0,
             trace: BTreeSet::new(),
             instances: 0,

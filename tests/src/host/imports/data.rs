@@ -3,7 +3,7 @@
 use wasmtime::Linker;
 
 use crate::host::abi::Status;
-use crate::host::crypto::verify_signature;
+use crate::host::crypto::{failure, verify_signature};
 use crate::host::imports::import;
 use crate::host::shared_data::Access;
 use crate::host::state::{State, give, read, read_text, write, write_u32};
@@ -114,7 +114,13 @@ pub(crate) fn define(linker: &mut Linker<State>) -> wasmtime::Result<()> {
                 return Err(Status::NotFound.into());
             }
             caller.data().world().native_checks += 1;
+            let refuses = caller.data().world().refuses_signatures;
             let result = verify_signature(&arguments).ok_or(Status::BadArgument)?;
+            let result = if refuses {
+                failure("Failed to verify signature.")
+            } else {
+                result
+            };
             give(caller, &result, out, out_size)
         }
     );

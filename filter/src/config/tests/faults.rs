@@ -1,0 +1,259 @@
+//! CF-01, CF-02, FR-21: every fault names its field.
+
+use super::*;
+
+fn rule(rule: &Value) -> Value {
+    with("rules", json!([rule]))
+}
+
+fn are_refused(cases: &[(Value, &str)]) {
+    for (document, expected) in cases {
+        let error = parse(document).map(|_| ()).unwrap_err();
+        assert!(
+            error.starts_with(expected),
+            "{document}\n  said: {error}\n  not:  {expected}"
+        );
+    }
+}
+
+#[test]
+fn faults_of_issuer_audiences_and_companion() {
+    are_refused(&[
+        (with("issuer", json!(null)), "issuer: must be a string"),
+        (with("issuer", json!("")), "issuer: must be printable"),
+        (
+            with("issuer", json!("https://*.example.com")),
+            "issuer: must be printable, not empty and without wildcard",
+        ),
+        (with("audiences", json!([])), "audiences: must name"),
+        (
+            with("audiences", json!(["*"])),
+            "audiences: must be printable",
+        ),
+        (
+            with("audiences", json!("api")),
+            "audiences: must be an array",
+        ),
+        (
+            with("audiences", json!([1])),
+            "audiences: must hold strings",
+        ),
+        (with("issuerr", json!("x")), "issuerr: is not a known key"),
+        (
+            with("companion", json!("c")),
+            "companion: must be an object",
+        ),
+        (
+            with("companion.port", json!(1)),
+            "companion.port: is not a known key",
+        ),
+        (
+            with("companion.cluster", json!("")),
+            "companion.cluster: must be printable",
+        ),
+        (
+            with("companion.token_env", json!("A B")),
+            "companion.token_env: must be the name",
+        ),
+    ]);
+}
+
+#[test]
+fn faults_of_times_and_words() {
+    are_refused(&[
+        (
+            with("clock_skew", json!("61s")),
+            "clock_skew: must be from 0s to 60s",
+        ),
+        (
+            with("clock_skew", json!(30)),
+            "clock_skew: must be a string",
+        ),
+        (
+            with("clock_skew", json!("30")),
+            "clock_skew: must be a duration",
+        ),
+        (
+            with("clock_skew", json!("-1s")),
+            "clock_skew: must be a duration",
+        ),
+        (
+            with("clock_skew", json!("99999999999999999999s")),
+            "clock_skew: must be a duration",
+        ),
+        (
+            with("max_staleness", json!("4s")),
+            "max_staleness: must be from 5s to 3600s",
+        ),
+        (
+            with("max_token_lifetime", json!("0s")),
+            "max_token_lifetime: must be from",
+        ),
+        (
+            with("on_stale", json!("Allow")),
+            "on_stale: must be \"deny\" or \"allow\"",
+        ),
+        (with("realm", json!("a\"b")), "realm: must be printable"),
+    ]);
+}
+
+#[test]
+fn faults_of_credentials_and_counts() {
+    are_refused(&[
+        (
+            with("credentials", json!({ "cookie": "__Host-access" })),
+            "credentials.cookie: not supported yet",
+        ),
+        (
+            with("credentials", json!({ "header": false })),
+            "credentials.header: must be true",
+        ),
+        (
+            with("credentials", json!({ "query": true })),
+            "credentials.query: is not a known key",
+        ),
+        (
+            with("login_page", json!("/login")),
+            "login_page: not supported yet",
+        ),
+        (
+            with("allowed_origins", json!([])),
+            "allowed_origins: not supported yet",
+        ),
+        (
+            with("forward_token", json!("yes")),
+            "forward_token: must be true or false",
+        ),
+        (
+            with("token_cache_size", json!(0)),
+            "token_cache_size: must be a whole number",
+        ),
+        (
+            with("token_cache_size", json!(1.5)),
+            "token_cache_size: must be a whole number",
+        ),
+    ]);
+}
+
+#[test]
+fn faults_of_ready_path_and_identity_headers() {
+    are_refused(&[
+        (
+            with("ready_path", json!("ready")),
+            "ready_path: must begin with",
+        ),
+        (
+            with("ready_path", json!("/a//b")),
+            "ready_path: must begin with",
+        ),
+        (
+            with("identity_headers", json!({ "x-auth-gate": "sub" })),
+            "identity_headers.x-auth-gate: ",
+        ),
+        (
+            with("identity_headers", json!({ "host": "sub" })),
+            "identity_headers.host: ",
+        ),
+        (
+            with("identity_headers", json!({ "X-User": "sub" })),
+            "identity_headers.X-User: ",
+        ),
+        (
+            with("identity_headers", json!({ "x-user": 1 })),
+            "identity_headers.x-user: must be",
+        ),
+        (
+            with(
+                "identity_headers",
+                json!({ "x-user": "sub", "x_user": "sid" }),
+            ),
+            "identity_headers.x_user: ",
+        ),
+    ]);
+}
+
+#[test]
+fn faults_of_rules() {
+    are_refused(&[
+        (with("rules", json!({})), "rules: must be an array"),
+        (with("rules", json!([1])), "rules[0]: must be an object"),
+        (rule(&json!({})), "rules[0].match: is required"),
+        (
+            rule(&json!({ "match": {} })),
+            "rules[0].match.prefix: exactly one",
+        ),
+        (
+            rule(&json!({ "match": { "prefix": "/a", "path": "/a" } })),
+            "rules[0].match.prefix: exactly one",
+        ),
+        (
+            rule(&json!({ "match": { "prefix": "a" } })),
+            "rules[0].match.prefix: must begin",
+        ),
+        (
+            rule(&json!({ "match": { "path": "/a?x" } })),
+            "rules[0].match.path: must begin",
+        ),
+        (
+            rule(&json!({ "match": { "path": "/a", "methods": ["get"] } })),
+            "rules[0].match.methods: must name",
+        ),
+        (
+            rule(&json!({ "match": { "path": "/a", "methods": [] } })),
+            "rules[0].match.methods: must name",
+        ),
+        (
+            rule(&json!({ "match": { "path": "/a", "hosts": ["x"] } })),
+            "rules[0].match.hosts: not supported yet",
+        ),
+        (
+            rule(&json!({ "match": { "path": "/a", "regex": "x" } })),
+            "rules[0].match.regex: is not a known key",
+        ),
+        (
+            rule(&json!({ "match": { "path": "/a" }, "require": "nothing" })),
+            "rules[0].require: must be",
+        ),
+        (
+            rule(&json!({ "match": { "path": "/a" }, "require": { "roles": ["a"] } })),
+            "rules[0].require: an object is not supported yet",
+        ),
+        (
+            rule(&json!({ "match": { "path": "/a" }, "required": "none" })),
+            "rules[0].required: is not a known key",
+        ),
+    ]);
+}
+
+#[test]
+fn faults_of_keys_and_their_sources() {
+    are_refused(&[
+        (with("jwks", json!({})), "jwks: must hold"),
+        (
+            with("jwks", json!({ "inline": { "keys": [] } })),
+            "jwks.inline: the key set holds no usable key",
+        ),
+        (
+            with("jwks", json!({ "inline": { "keys": [{ "kty": "oct" }] } })),
+            "jwks.inline: the key set holds a symmetric key",
+        ),
+        (
+            with("jwks", json!({ "inline": keys(1), "feed": keys(1) })),
+            "jwks.feed: holds a key that also signs",
+        ),
+        (
+            json!({ "issuer": "i", "audiences": ["a"] }),
+            "companion: is required unless",
+        ),
+        (
+            json!({ "issuer": "i", "audiences": ["a"], "jwks": { "inline": keys(1) } }),
+            "on_stale: must be \"allow\" without",
+        ),
+        (
+            json!({ "issuer": "i", "audiences": ["a"], "jwks": { "inline": keys(1), "feed": keys(2) }, "on_stale": "allow" }),
+            "jwks.feed: has no use",
+        ),
+        (json!({ "audiences": ["a"] }), "issuer: is required"),
+        (json!({ "issuer": "i" }), "audiences: is required"),
+    ]);
+}

@@ -1,0 +1,80 @@
+//! The calls to the companion: the gateway token, the sending, and the report of what came of it.
+
+use proxy_wasm::hostcalls;
+
+use super::raw::{self, Level};
+use super::{Plugin, host};
+use crate::config::{Companion, Config};
+use crate::state::Now;
+use crate::subscription::{Fetch, Subscription};
+
+pub(super) struct Feed {
+    pub(super) subscription: Subscription,
+    companion: Companion,
+    /// `Bearer <gateway token>`; read from the environment at the first tick.
+    authorization: Option<String>,
+    has_warned: bool,
+}
+
+impl Feed {
+    /// `None` for a configuration without companion.
+    pub(super) fn new(config: &Config) -> Option<Self> {
+        Some(Self {
+            subscription: Subscription::new(config)?,
+            companion: config.companion.clone()?,
+            authorization: None,
+            has_warned: false,
+        })
+    }
+
+    pub(super) fn read_token(&mut self) -> Option<&str> {
+        if self.authorization.is_none() {
+            let token = std::env::var(&self.companion.token_env).unwrap_or_default();
+            let token = token.trim();
+            if !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) {
+                self.authorization = Some(format!("Bearer {token}"));
+            } else if !self.has_warned {
+                self.has_warned = true;
+                let variable = &self.companion.token_env;
+                let problem = format!(
+                    "latchkey: the environment variable {variable} holds no gateway token: every request is answered 503. \
+                     Set it where Envoy starts, and list it in `environment_variables.host_env_keys` of the filter."
+                );
+                raw::log(Level::Error, &problem);
+            }
+        }
+        self.authorization.as_deref()
+    }
+
+    /// Sends what the subscription wants fetched.
+    pub(super) fn follow(&mut self, fetch: Option<Fetch>, now: Now) {
+        let (Some(fetch), Some(authorization)) = (fetch, &self.authorization) else {
+            return;
+        };
+        let headers = vec![
+            (":method", "GET"),
+            (":path", fetch.path.as_str()),
+            (":authority", self.companion.authority.as_str()),
+            ("authorization", authorization.as_str()),
+            ("accept", "application/jose, application/json"),
+        ];
+        let sent = hostcalls::dispatch_http_call(
+            &self.companion.cluster,
+            headers,
+            None,
+            vec![],
+            fetch.timeout,
+        );
+        self.subscription.sent(sent.ok(), now);
+    }
+
+    pub(super) fn report(&mut self, plugin: &Plugin) {
+        for note in self.subscription.take_notes() {
+            plugin.metrics.count_note(note);
+            host::log_note(note);
+        }
+        if let Some(gauges) = self.subscription.gauges() {
+            plugin.metrics.record(gauges);
+        }
+    }
+}
