@@ -5,7 +5,7 @@ use std::fs;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -256,14 +256,20 @@ async fn master_key(settings: &Settings, store: &dyn Store) -> Result<Vault, Sta
 
 /// The tokens that gateways may present, as digests. One is made where no file is named.
 fn gateway_tokens(settings: &Settings) -> Result<Vec<[u8; 32]>, StartError> {
-    let problem = || StartError::doing("a gateway token");
-    if settings.gateway_token_files.is_empty() {
-        let token =
-            secret::read_or_make(&settings.state.join("gateway.token")).map_err(problem())?;
-        return Ok(vec![Sha256::digest(token.trim()).into()]);
-    }
-    let digest = |file: &std::path::PathBuf| {
-        let token = secret::read(file).map_err(problem())?;
+    let made = [settings.state.join("gateway.token")];
+    let is_named = !settings.gateway_token_files.is_empty();
+    let files = if is_named {
+        settings.gateway_token_files.as_slice()
+    } else {
+        &made
+    };
+    let digest = |file: &PathBuf| {
+        let token = if is_named {
+            secret::read(file)
+        } else {
+            secret::read_or_make(file)
+        };
+        let token = token.map_err(StartError::doing("a gateway token"))?;
         if token.trim().len() < 32 {
             return Err(StartError(format!(
                 "{}: a gateway token has 32 characters at least",
@@ -272,7 +278,7 @@ fn gateway_tokens(settings: &Settings) -> Result<Vec<[u8; 32]>, StartError> {
         }
         Ok(Sha256::digest(token.trim()).into())
     };
-    settings.gateway_token_files.iter().map(digest).collect()
+    files.iter().map(digest).collect()
 }
 
 async fn listen_at(address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -26,7 +26,7 @@ use tokio::sync::watch;
 
 use self::prune::PRUNED;
 use self::readers::Readers;
-use self::writer::Writer;
+use self::writer::{Lost, Writer};
 use crate::clock::{Clock, Moment};
 use crate::email::Email;
 use crate::receipt::Revocation;
@@ -97,6 +97,11 @@ impl Sqlite {
             ))
         })?;
 
+        let before = clock.now();
+        let lost = Lost {
+            before,
+            last_exp: before.seconds().plus(longest_token),
+        };
         let path = folder.join("latchkey.db");
         let mut db = open_private(&path)?;
         set_up(&db, "FULL").map_err(because(&path))?;
@@ -115,8 +120,7 @@ impl Sqlite {
             .map(|_| read_only(&path))
             .collect::<Result<_, _>>()?;
         let readers = Readers::start(connections, &clock).map_err(because(&path))?;
-        let writer =
-            Writer::start(db, clock.clone(), tell, longest_token).map_err(because(&path))?;
+        let writer = Writer::start(db, clock.clone(), tell, lost).map_err(because(&path))?;
 
         let path = folder.join("throttle.db");
         let mut db = open_private(&path)?;
@@ -125,8 +129,7 @@ impl Sqlite {
             .run(&mut db)
             .map_err(because(&path))?;
         let (nobody, _) = watch::channel(0);
-        let throttle =
-            Writer::start(db, clock.clone(), nobody, longest_token).map_err(because(&path))?;
+        let throttle = Writer::start(db, clock.clone(), nobody, lost).map_err(because(&path))?;
         Ok(Self {
             readers,
             writer,
@@ -345,12 +348,16 @@ impl Store for Sqlite {
         Ok(ended.map(|revocation| self.committed(revocation)))
     }
 
-    async fn revoke_unknown(&self, session: SessionId, exp: UnixTime) -> Outcome<Revocation> {
+    async fn revoke_unknown(
+        &self,
+        session: SessionId,
+        exp: Option<UnixTime>,
+    ) -> Outcome<Option<Revocation>> {
         let ended = self
             .writer
             .write(move |write| ending::revoke_unknown(write, session, exp))
             .await?;
-        Ok(self.committed(ended))
+        Ok(ended.map(|revocation| self.committed(revocation)))
     }
 
     async fn revocation(&self, number: u64) -> Outcome<Option<Revocation>> {

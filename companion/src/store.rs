@@ -116,8 +116,13 @@ pub trait Store: Send + Sync + 'static {
         by: Client,
     ) -> Outcome<Option<Revocation>>;
 
-    /// Publishes a session that the store does not know, until the `exp` of the token that named it.
-    async fn revoke_unknown(&self, session: SessionId, exp: UnixTime) -> Outcome<Revocation>;
+    /// Publishes a session that the store does not know, until the `exp` of the token that named it, and of every token that was
+    /// signed before the store may have been put back to an older copy. `None`: all of them have been forgotten by the gateways.
+    async fn revoke_unknown(
+        &self,
+        session: SessionId,
+        exp: Option<UnixTime>,
+    ) -> Outcome<Option<Revocation>>;
 
     /// The revocation of that number.
     async fn revocation(&self, number: u64) -> Outcome<Option<Revocation>>;

@@ -160,7 +160,7 @@ impl Companion {
     /// When the store refuses.
     pub fn prune(&mut self) -> Result<(), Fault> {
         self.stop()?;
-        let store = Sqlite::open(self.state(), self.clock.clone())
+        let store = Sqlite::open(self.state(), self.clock.clone(), Duration::from_secs(300))
             .map_err(Fault::while_doing("the store"))?;
         let runtime = Runtime::new().map_err(Fault::while_doing("a runtime"))?;
         runtime

@@ -8,7 +8,7 @@ use super::columns::{id, int, mark, millis, seconds, uint};
 use super::feed;
 use super::writer::Write;
 use crate::clock::Millis;
-use crate::receipt::Revocation;
+use crate::receipt::{Revocation, SERVED_AFTER_EXP};
 use crate::store::{Cause, Client, Ended};
 
 pub(super) fn end_one(
@@ -91,13 +91,12 @@ pub(super) fn end(
         let ended = write
             .db
             .query_row(
-                "UPDATE sessions SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL RETURNING account, latest_exp",
+                "UPDATE sessions SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL RETURNING account, latest_exp, created_at",
                 params![session.as_bytes(), write.now.0],
-                |row| Ok((Subject::from_bytes(id(row, "account")?), seconds(row, "latest_exp")?)),
+                |row| Ok((Subject::from_bytes(id(row, "account")?), write.last_exp(seconds(row, "latest_exp")?, millis(row, "created_at")?))),
             )
             .optional()?;
         if let Some((account, exp)) = ended {
-            let exp = exp.max(write.last_exp());
             latest_exp = latest_exp.max(exp);
             numbers.push((*session, feed::publish(write, *session, exp)?));
             let event = Event {
@@ -124,17 +123,20 @@ pub(super) fn end(
 pub(super) fn revoke_unknown(
     write: &Write<'_>,
     session: SessionId,
-    exp: UnixTime,
-) -> rusqlite::Result<Revocation> {
-    // An entry that ends before this token does would let it live again.
+    exp: Option<UnixTime>,
+) -> rusqlite::Result<Option<Revocation>> {
+    // An entry that ends before any token of the session does would let it live again; there may be others than the one presented.
+    let exp = exp.map_or(write.lost.last_exp, |exp| exp.max(write.lost.last_exp));
+    if exp.plus(SERVED_AFTER_EXP) <= write.now.seconds() {
+        return Ok(None);
+    }
     if let Some(number) = feed::number_of(write.db, session, exp)?
         && let Some(revocation) = revocation(write.db, number)?
     {
-        return Ok(revocation);
+        return Ok(Some(revocation));
     }
-    let exp = exp.max(write.last_exp());
     let number = feed::publish(write, session, exp)?;
-    note(write, number, 1, exp)
+    note(write, number, 1, exp).map(Some)
 }
 
 fn note(

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 use token::UnixTime;
@@ -22,21 +21,34 @@ pub(super) struct Write<'a> {
     pub(super) db: &'a Connection,
     /// The store's time.
     pub(super) now: Millis,
-    longest_token: Duration,
+    /// See [`Lost`].
+    pub(super) lost: Lost,
     moved_to: &'a Cell<u64>,
 }
 
 impl Write<'_> {
-    /// No access token that has been signed has a later `exp`, not even one that this store does not know, because it was put back
-    /// to an older copy.
-    pub(super) fn last_exp(&self) -> UnixTime {
-        self.now.seconds().plus(self.longest_token)
+    /// For a session that was opened then: no access token of it has a later `exp`, whatever its row says.
+    pub(super) fn last_exp(&self, latest_exp: UnixTime, opened_at: Millis) -> UnixTime {
+        if opened_at < self.lost.before {
+            latest_exp.max(self.lost.last_exp)
+        } else {
+            latest_exp
+        }
     }
 
     /// This write has given out a feed number; told after the commit.
     pub(super) fn feed_moved_to(&self, number: u64) {
         self.moved_to.set(number);
     }
+}
+
+/// What an earlier process may have done that this store does not know, because it was put back to an older copy since.
+#[derive(Clone, Copy)]
+pub(super) struct Lost {
+    /// When this process opened the store: all that is lost happened before.
+    pub(super) before: Millis,
+    /// The last `exp` of the access tokens that were signed until then.
+    pub(super) last_exp: UnixTime,
 }
 
 /// Runs in its savepoint; what it returns is to be done after the commit.
@@ -55,13 +67,13 @@ impl Writer {
         db: Connection,
         clock: Clock,
         moved: watch::Sender<u64>,
-        longest_token: Duration,
+        lost: Lost,
     ) -> std::io::Result<Self> {
         let (jobs, waiting) = channel();
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
-                let work = || run(&db, &clock, &waiting, &moved, longest_token);
+                let work = || run(&db, &clock, &waiting, &moved, lost);
                 // Without its writer the service would look alive and log nobody out.
                 if catch_unwind(AssertUnwindSafe(work)).is_err() {
                     end_process("the writer panicked", &rusqlite::Error::InvalidQuery);
@@ -108,7 +120,7 @@ fn run(
     clock: &Clock,
     waiting: &Receiver<Job>,
     moved: &watch::Sender<u64>,
-    longest_token: Duration,
+    lost: Lost,
 ) {
     while let Ok(first) = waiting.recv() {
         let moved_to = Cell::new(0);
@@ -123,7 +135,7 @@ fn run(
                 job(&Write {
                     db,
                     now: clock.now(),
-                    longest_token,
+                    lost,
                     moved_to: &moved_to,
                 })
             })

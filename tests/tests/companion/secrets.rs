@@ -142,7 +142,7 @@ fn a_copy_of_the_database_without_the_master_key_is_of_no_use() {
             .resume()
             .unwrap_err()
             .to_string()
-            .contains("another master key")
+            .contains("master.key")
     );
     // Told to take the thief's key, it has signing keys that do not open.
     let db = Connection::open(thief.state().join("latchkey.db")).unwrap();
