@@ -4,7 +4,7 @@ use tests::client::Client;
 use tests::companion::{Companion, Gateway};
 use tests::visitor::Tokens;
 
-use crate::{MINUTE, companion_with_alice, events, is_alive, refusal};
+use crate::{MINUTE, companion_with_alice, events, is_alive, log_out, refusal};
 
 /// Puts the copy back while the companion is stopped, and gives a caller of the one that comes up again.
 fn put_back(companion: &mut Companion, backup: &std::path::Path) -> Client {
@@ -58,7 +58,7 @@ fn a_logout_of_a_session_that_the_store_forgot_is_published() {
     let client = put_back(&mut companion, &backup);
     assert!(!is_alive(&client, &tokens));
     let mut gateway = Gateway::synced(&companion, 1, "60").unwrap();
-    let logout = tokens.log_out(&client).unwrap();
+    let logout = log_out(&client, &tokens);
     assert_eq!(
         (
             logout.status,
@@ -71,7 +71,7 @@ fn a_logout_of_a_session_that_the_store_forgot_is_published() {
     // A refresh that the store has lost too may have signed a later one, at the very end.
     let published = gateway.revoked(&tokens.session).unwrap().seconds();
     assert!(published >= exp && published == companion.now() + 300);
-    let again = tokens.log_out(&client).unwrap();
+    let again = log_out(&client, &tokens);
     assert_eq!(again.status, 200);
     assert_eq!(
         again.string("/revocation/id"),
@@ -82,14 +82,14 @@ fn a_logout_of_a_session_that_the_store_forgot_is_published() {
     companion.advance_seconds(301 + MINUTE);
     let mut early = gateway;
     assert_ne!(
-        late.log_out(&client).unwrap().json()["revocation"],
+        log_out(&client, &late).json()["revocation"],
         serde_json::Value::Null
     );
     early.catch_up().unwrap();
     assert!(early.revoked(&late.session).is_some());
     companion.advance_seconds(10 * MINUTE);
     let known = early.known();
-    let gone = late.log_out(&client).unwrap();
+    let gone = log_out(&client, &late);
     assert_eq!(gone.status, 200);
     early.catch_up().unwrap();
     assert_eq!(early.known(), known);
@@ -107,7 +107,7 @@ fn a_gateway_hears_of_new_logouts_after_the_store_was_rolled_back() {
     let mut gateway = Gateway::synced(&companion, 1, "60").unwrap();
     let ended = [(), (), ()].map(|()| alice.login(&client).unwrap());
     for tokens in &ended {
-        tokens.log_out(&client).unwrap();
+        log_out(&client, tokens);
     }
     gateway.catch_up().unwrap();
     let seen = gateway.cursor();
@@ -116,7 +116,7 @@ fn a_gateway_hears_of_new_logouts_after_the_store_was_rolled_back() {
     gateway.reconnect(&companion).unwrap();
     let anew: Vec<Tokens> = (0..5).map(|_| alice.login(&client).unwrap()).collect();
     for tokens in &anew {
-        let logout = tokens.log_out(&client).unwrap();
+        let logout = log_out(&client, tokens);
         // It has acknowledged numbers of another history: they count for nothing.
         assert_eq!(logout.status, 202);
     }
@@ -130,7 +130,7 @@ fn a_gateway_hears_of_new_logouts_after_the_store_was_rolled_back() {
             .chain(&anew)
             .all(|tokens| gateway.revoked(&tokens.session).is_some())
     );
-    assert_eq!(anew[4].log_out(&client).unwrap().status, 200);
+    assert_eq!(log_out(&client, &anew[4]).status, 200);
 }
 
 /// Design section 4 (a): gateways that came after the backup are not forgotten with it.
@@ -143,7 +143,7 @@ fn a_gateway_that_came_after_the_backup_is_still_waited_for() {
     Gateway::synced(&companion, 1, "60").unwrap();
     let client = put_back(&mut companion, &backup);
     let tokens = alice.login(&client).unwrap();
-    let logout = tokens.log_out(&client).unwrap();
+    let logout = log_out(&client, &tokens);
     assert_eq!(logout.status, 202);
     assert_eq!(logout.json()["revocation"]["gateways"]["live"], 1);
 }

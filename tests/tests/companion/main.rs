@@ -2,6 +2,7 @@
 //!
 //! A test's name is the attack, or the promise; its comment names the requirement.
 
+mod answers;
 mod codes;
 mod crash;
 mod feed;
@@ -10,6 +11,7 @@ mod login;
 mod logout;
 mod lost;
 mod pending;
+mod polls;
 mod rate;
 mod receipts;
 mod refresh;
@@ -94,6 +96,14 @@ fn listed(client: &Client, tokens: &Tokens) -> Vec<Value> {
     let list = client.get("/auth/v1/sessions").bearer(&tokens.access);
     let list = list.send().unwrap().expect(200, "the list").unwrap();
     list.json()["sessions"].as_array().unwrap().clone()
+}
+
+/// Logs out, and waits for no gateway.
+fn log_out(client: &Client, tokens: &Tokens) -> Answer {
+    let logout = client
+        .delete("/auth/v1/sessions/current")
+        .bearer(&tokens.access);
+    logout.header("prefer", "respond-async").send().unwrap()
 }
 
 /// Whether the companion takes the access token.
