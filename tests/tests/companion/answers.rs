@@ -124,7 +124,11 @@ fn looking_changes_nothing() {
             "/auth/v1/sessions?scope=all".to_owned(),
             format!("/auth/v1/sessions/refresh?refresh_token={}", tokens.refresh),
         ] {
-            let body = json!({ "code": code, "refresh_token": tokens.refresh });
+            let body = if path.contains("challenges") {
+                json!({ "code": code })
+            } else {
+                json!({ "refresh_token": tokens.refresh })
+            };
             let request = client.request(method, &path).bearer(&tokens.access);
             request
                 .header("x-http-method-override", "DELETE")
