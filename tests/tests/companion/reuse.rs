@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tests::client::Client;
-use tests::companion::{Companion, Gateway};
+use tests::companion::Gateway;
 use tests::visitor::{Tokens, Visitor};
 
 use crate::{MINUTE, at_once, companion_with_alice, events, is_alive, listed, refusal, stored};
@@ -129,19 +129,6 @@ fn a_forged_refresh_token_has_no_effect() {
     );
     assert_eq!(companion.mailbox().mails_to(&alice.email).len(), 1);
     assert!(is_alive(&client, &tokens));
-    tokens.refresh(&client).unwrap();
-}
-
-/// RR-15: a token of another companion, which has another master key, is junk here, whatever session it names.
-#[test]
-fn a_refresh_token_of_another_companion_is_worth_nothing() {
-    let (companion, client, alice) = companion_with_alice();
-    let tokens = alice.login(&client).unwrap();
-    let other = Companion::start().unwrap();
-    let answer = refresh_with(&other.client().unwrap(), &tokens.refresh);
-    assert_eq!(answer, refused());
-    assert_eq!(events(&other, "refresh_token_reused"), 0);
-    assert_eq!(events(&companion, "refresh_token_reused"), 0);
     tokens.refresh(&client).unwrap();
 }
 
