@@ -9,7 +9,7 @@ use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use axum::http::request::Parts;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 
 use crate::address;
@@ -17,8 +17,10 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::store::Client;
 
-/// The largest body that is read.
+/// The largest body that is taken.
 const MAX_BODY: usize = 16 * 1024;
+/// Of a larger one so much is read before the answer.
+const MOST_DISCARDED: usize = 1024 * 1024;
 /// It must have arrived after so long (RL-08).
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_USER_AGENT: usize = 256;
@@ -71,13 +73,28 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
-    let collected = Limited::new(body, MAX_BODY).collect();
-    let collected = tokio::time::timeout(BODY_TIMEOUT, collected).await;
-    match collected.map_err(|_| ApiError::TimedOut)? {
-        Ok(body) => Ok(body.to_bytes().to_vec()),
-        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::TooLarge),
-        Err(_) => Err(ApiError::Invalid("The body did not arrive whole.")),
+    let collected = tokio::time::timeout(BODY_TIMEOUT, collect(body));
+    collected.await.map_err(|_| ApiError::TimedOut)?
+}
+
+async fn collect(mut body: Body) -> Result<Vec<u8>, ApiError> {
+    let (mut kept, mut length) = (Vec::new(), 0_usize);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| ApiError::Invalid("The body did not arrive whole."))?;
+        let data = frame.into_data().unwrap_or_default();
+        length = length.saturating_add(data.len());
+        if length <= MAX_BODY {
+            kept.extend_from_slice(&data);
+        }
+        // Read on for a while, and forget it: closing on unread bytes resets the connection, and the answer is lost.
+        if length > MOST_DISCARDED {
+            break;
+        }
     }
+    if length > MAX_BODY {
+        return Err(ApiError::TooLarge);
+    }
+    Ok(kept)
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
