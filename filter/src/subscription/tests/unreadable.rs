@@ -1,7 +1,7 @@
 //! FR-24: a value that cannot be read closes the gate until one full pass from number 0 has ended; it never opens it.
 
 use super::*;
-use crate::fixture::{after, session};
+use crate::fixture::{after, parameter, session};
 
 const JUNK: [&[u8]; 5] = [b"", b"junk", &[0; 16], &[0xff; 24], &[b'L'; 70]];
 
@@ -53,6 +53,27 @@ fn junk_over_any_value_closes_the_gate_until_a_full_pass() {
             );
         }
     }
+}
+
+/// The holder sees it by itself, at its next question.
+#[test]
+fn junk_over_the_keys_is_found_without_a_request() {
+    let (mut process, mut vm, _) = revoked();
+    process.shared.put(&process.key("keys"), b"junk");
+    process.pass(250);
+    vm.get_answer(&process);
+    assert!(!process.state().is_synced);
+    assert!(vm.notes().contains(&Note::Unreadable));
+}
+
+/// Sixteen bytes of another plugin are no id: in every Envoy they would be the same one, and one would acknowledge for the others.
+#[test]
+fn foreign_bytes_are_no_gateway_id() {
+    let (mut process, mut vm, _) = revoked();
+    process.shared.put(&process.key("alive"), &[7; 16]);
+    process.pass(250);
+    let poll = vm.tick(&process).expect("a new poll");
+    assert_ne!(parameter(&poll, "gateway"), "07".repeat(16));
 }
 
 /// A lease that cannot be read is taken over; nothing else depends on it.
