@@ -245,6 +245,12 @@ impl Settings {
             "sessions.idle_lifetime",
             "must not exceed sessions.absolute_lifetime",
         )?;
+        // Else a token could outlive its session.
+        demand(
+            sessions.idle_lifetime >= tokens.access_lifetime,
+            "sessions.idle_lifetime",
+            "must not be less than tokens.access_lifetime",
+        )?;
         demand(
             (1..=10_000).contains(&sessions.most_per_account),
             "sessions.most_per_account",

@@ -132,6 +132,9 @@ async fn open(
     let store = open_store(&settings, clock).await?;
     let vault = Arc::new(master_key(&settings, store.as_ref()).await?);
     let gateway_tokens = gateway_tokens(&settings)?;
+    // Nothing takes it yet: the admin API is to come. Whoever starts the stack is told where it lies.
+    secret::read_or_make(&settings.state.join("admin.token"))
+        .map_err(StartError::doing("the admin token"))?;
     let first = keys::first(&vault, settings.tokens.algorithm.into());
     store
         .add_first_keys(first)

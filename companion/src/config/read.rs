@@ -273,6 +273,10 @@ mod tests {
                 "sessions.idle_lifetime",
             ),
             (
+                "[sessions]\nidle_lifetime = \"4m\"",
+                "sessions.idle_lifetime",
+            ),
+            (
                 "[sessions]\nmost_per_account = 0",
                 "sessions.most_per_account",
             ),
