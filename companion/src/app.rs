@@ -75,7 +75,8 @@ impl App {
     /// [`ApiError::RateLimited`], [`ApiError::Unavailable`].
     pub async fn take(&self, limits: Vec<(Name, Limit)>) -> Result<(), ApiError> {
         let now = self.store.now().await?.wall;
-        self.total(now)?;
+        let full_at = *self.lock_total();
+        self.total(full_at, now)?;
         if let Some(wait) = self.store.take(limits).await? {
             tracing::info!(
                 event = "rate_limited",
@@ -84,13 +85,12 @@ impl App {
             );
             return Err(ApiError::RateLimited(wait));
         }
-        let full_at = self.total(now)?;
-        *self.lock_total() = Some(full_at);
+        let mut full_at = self.lock_total();
+        *full_at = Some(self.total(*full_at, now)?);
         Ok(())
     }
 
-    fn total(&self, now: Millis) -> Result<Micros, ApiError> {
-        let full_at = *self.lock_total();
+    fn total(&self, full_at: Option<Micros>, now: Millis) -> Result<Micros, ApiError> {
         let total = self.settings.limits.unauthenticated_total;
         total.take(full_at, now).map_err(ApiError::RateLimited)
     }

@@ -59,7 +59,6 @@ pub struct Sqlite {
     writer: Writer,
     throttle: Writer,
     clock: Clock,
-
     moved: watch::Receiver<u64>,
     /// Held until the last commit: declared after the writers.
     _lock: File,
