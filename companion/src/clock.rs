@@ -68,7 +68,16 @@ pub struct Clock {
 
 #[derive(Clone, Debug)]
 enum Source {
-    System { began: Instant, began_at: Millis },
+    System {
+        began: Instant,
+        began_at: Millis,
+    },
+    /// Another machine's time: so much ahead of the steady clock when it was last heard.
+    Followed {
+        began: Instant,
+        began_at: Millis,
+        ahead: Arc<AtomicI64>,
+    },
     Set(Arc<AtomicI64>),
 }
 
@@ -98,6 +107,44 @@ impl Clock {
         }
     }
 
+    /// A clock that follows the time of a database; this one itself when it is settable.
+    #[must_use]
+    pub fn followed(&self) -> Self {
+        let source = match &self.source {
+            Source::System { began, began_at } => Source::Followed {
+                began: *began,
+                began_at: *began_at,
+                ahead: Arc::default(),
+            },
+            other => other.clone(),
+        };
+        Self {
+            source,
+            latest: Arc::clone(&self.latest),
+        }
+    }
+
+    /// The database told this time, at some moment since `asked` by the steady clock; gives by how much it has jumped.
+    pub fn heard(&self, time: Millis, asked: Millis) -> Duration {
+        let Source::Followed { ahead, .. } = &self.source else {
+            return Duration::ZERO;
+        };
+        // In the middle of the time that the answer took, give or take half of it.
+        let steady = self.steady();
+        let halfway = asked.plus(steady.since(asked) / 2);
+        let before = ahead.swap(time.0.saturating_sub(halfway.0), Ordering::SeqCst);
+        let expected = halfway.0.saturating_add(before);
+        Duration::from_millis(time.0.abs_diff(expected))
+    }
+
+    /// The moment that a settable clock shows; a database is given it in place of its own.
+    pub fn set_moment(&self) -> Option<Millis> {
+        match &self.source {
+            Source::Set(time) => Some(Millis(time.load(Ordering::SeqCst))),
+            Source::System { .. } | Source::Followed { .. } => None,
+        }
+    }
+
     /// Sets a settable clock, back too; the system's clock stays what it is.
     pub fn set(&self, moment: Millis) {
         if let Source::Set(time) = &self.source {
@@ -116,6 +163,9 @@ impl Clock {
     pub fn now(&self) -> Millis {
         let now = match &self.source {
             Source::System { .. } => system_millis(),
+            Source::Followed { ahead, .. } => {
+                self.steady().0.saturating_add(ahead.load(Ordering::SeqCst))
+            }
             Source::Set(time) => time.load(Ordering::SeqCst),
         };
         let latest = self.latest.fetch_max(now, Ordering::SeqCst);
@@ -131,7 +181,10 @@ impl Clock {
     /// The present moment of the steady clock.
     pub fn steady(&self) -> Millis {
         match &self.source {
-            Source::System { began, began_at } => began_at.plus(began.elapsed()),
+            Source::System { began, began_at }
+            | Source::Followed {
+                began, began_at, ..
+            } => began_at.plus(began.elapsed()),
             Source::Set(time) => Millis(time.load(Ordering::SeqCst)),
         }
     }

@@ -41,6 +41,8 @@ pub struct Settings {
     pub master_key_file: Option<PathBuf>,
     /// Files with the gateway tokens that are taken, two at most; `gateway.token` in the state directory when none is given.
     pub gateway_token_files: Vec<PathBuf>,
+    /// Where everything is kept.
+    pub store: Store,
     /// Access tokens.
     pub tokens: Tokens,
     /// Sessions.
@@ -49,6 +51,32 @@ pub struct Settings {
     pub passwords: Passwords,
     /// Limits, each `burst+refill/period`.
     pub limits: Limits,
+}
+
+/// `[store]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// Which one.
+    pub kind: StoreKind,
+    /// PostgreSQL: the file with its URL, which holds a password.
+    pub url_file: Option<PathBuf>,
+    /// PostgreSQL: the environment variable with its URL, in place of the file.
+    pub url_env: Option<String>,
+    /// PostgreSQL: the authorities that may have signed the server's certificate, as PEM; needed off this machine.
+    pub ca_file: Option<PathBuf>,
+    /// PostgreSQL: the most connections of this companion, beside the one that listens.
+    pub connections: usize,
+}
+
+/// The stores that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreKind {
+    /// In the state directory, for one companion.
+    Sqlite,
+    /// In a database, for several.
+    Postgres,
 }
 
 /// `[tokens]`.
@@ -117,10 +145,23 @@ impl Default for Settings {
             trusted_hops: 1,
             master_key_file: None,
             gateway_token_files: Vec::new(),
+            store: Store::default(),
             tokens: Tokens::default(),
             sessions: Sessions::default(),
             passwords: Passwords::default(),
             limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            kind: StoreKind::Sqlite,
+            url_file: None,
+            url_env: None,
+            ca_file: None,
+            connections: 16,
         }
     }
 }
@@ -173,13 +214,6 @@ impl Settings {
     /// # Errors
     /// Names the key.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let demand = |holds: bool, key: &str, what: &str| {
-            if holds {
-                Ok(())
-            } else {
-                Err(ConfigError::at(key, what))
-            }
-        };
         let within = |span: Span, least: u64, most: u64| {
             (Duration::from_secs(least)..=Duration::from_secs(most)).contains(&span.get())
         };
@@ -213,6 +247,7 @@ impl Settings {
             "gateway_token_files",
             "must be two at most",
         )?;
+        self.store.check()?;
         let (tokens, sessions) = (&self.tokens, &self.sessions);
         demand(
             within(tokens.access_lifetime, 30, 900),
@@ -262,6 +297,36 @@ impl Settings {
             "passwords.least_characters",
             "must lie between 8 and 128",
         )
+    }
+}
+
+impl Store {
+    fn check(&self) -> Result<(), ConfigError> {
+        match self.kind {
+            StoreKind::Postgres => demand(
+                self.url_file.is_some() != self.url_env.is_some(),
+                "store.url_file",
+                "must name the file with the URL of the database, or store.url_env the variable with it",
+            )?,
+            StoreKind::Sqlite => demand(
+                self.url_file.is_none() && self.url_env.is_none() && self.ca_file.is_none(),
+                "store.kind",
+                "must be \"postgres\" where a database is named",
+            )?,
+        }
+        demand(
+            (2..=200).contains(&self.connections),
+            "store.connections",
+            "must lie between 2 and 200",
+        )
+    }
+}
+
+fn demand(holds: bool, key: &str, what: &str) -> Result<(), ConfigError> {
+    if holds {
+        Ok(())
+    } else {
+        Err(ConfigError::at(key, what))
     }
 }
 

@@ -162,7 +162,8 @@ impl Reader {
             );
         }
         for held in polls.iter().filter(|held| !held.is_known) {
-            self.gateways.read(held.poll.gateway, cursor, read.cursor);
+            self.gateways
+                .read(held.poll.gateway, cursor, read.cursor, read.history);
         }
         let has_news = read.has_rows || read.cursor != CursorFound::Known;
         let (due, rest): (Vec<_>, Vec<_>) = polls

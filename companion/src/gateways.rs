@@ -2,17 +2,22 @@
 //!
 //! Counted by the steady clock: setting the machine's clock makes no gateway silent that is not. Only what is stored is by the
 //! store's time.
+//!
+//! Where several companions share a store, each knows the gateways of all: its own from their polls, the others' from the store.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use token::{Cursor, GatewayId};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::clock::{Millis, Moment};
 use crate::receipt::Gateway;
-use crate::store::{CursorFound, RegisteredGateway};
+use crate::store::{
+    Acknowledged, CursorFound, GatewaysRead, History, Outcome, RegisteredGateway, Store,
+};
 
 /// More than these do not register: 503 to new ones, and an alarm.
 pub const MOST: usize = 20_000;
@@ -22,6 +27,11 @@ const SLACK: Duration = Duration::from_secs(1);
 const AHEAD: Duration = Duration::from_secs(60);
 /// A gateway that never gets stale counts for so long after its last poll.
 const SILENCE: Duration = Duration::from_secs(86_400);
+
+/// Of a row that was read again: by less than this the clocks of two machines are read differently, and nothing was written.
+const SAME: Duration = Duration::from_secs(1);
+/// A read of changes goes back so far before the last one: no transaction on gateways lasts longer.
+const OVERLAP: Duration = Duration::from_secs(10);
 
 /// There are [`MOST`] gateways already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,27 +53,81 @@ pub struct Registration {
     pub gateway: RegisteredGateway,
     live_until: Millis,
     stored_until: Millis,
+    history: History,
 }
 
 /// The gateways, without a lock.
 #[derive(Default)]
 pub struct Registry {
     known: HashMap<GatewayId, Known>,
+    history: History,
+    /// The store's time of the last read of it.
+    read_at: Option<Millis>,
 }
 
 impl Registry {
-    /// What the store knew at the start. Nothing is acknowledged yet, and each counts for as long as the store says.
-    pub fn new(stored: Vec<RegisteredGateway>, now: Moment) -> Self {
+    /// What the store knew at the start: each counts for as long as the store says.
+    pub fn new(stored: GatewaysRead, now: Moment) -> Self {
         let mut registry = Self::default();
-        for gateway in stored {
+        registry.merge(stored, now);
+        registry
+    }
+
+    /// What the store has of the gateways of all companions.
+    pub fn merge(&mut self, read: GatewaysRead, now: Moment) {
+        self.begin(read.history);
+        let is_current = read.history == self.history;
+        for gateway in read.gateways {
             let until = shifted(gateway.live_until, now.wall, now.steady);
-            registry.committed(Registration {
-                gateway,
+            let known = self.known.entry(gateway.id).or_insert(Known {
+                staleness: gateway.staleness,
                 live_until: until,
                 stored_until: until,
+                acknowledged: 0,
             });
+            known.staleness = longer(known.staleness, gateway.staleness);
+            // Written by another companion: it polls there now.
+            if until > known.stored_until.plus(SAME) {
+                known.live_until = known.live_until.max(until);
+                known.stored_until = until;
+            }
+            if is_current {
+                known.acknowledged = known.acknowledged.max(gateway.acknowledged);
+            }
         }
-        registry
+        if is_current {
+            self.read_at = self.read_at.max(Some(read.at));
+        }
+    }
+
+    /// From when on the next read must tell what has changed.
+    pub fn next_read(&self) -> Millis {
+        self.read_at
+            .map_or(Millis(0), |read_at| read_at.minus(OVERLAP))
+    }
+
+    /// The store was put back to an older copy: what was acknowledged to the lost history says nothing in this one, and what the store
+    /// knows of the gateways is not to be relied on.
+    fn begin(&mut self, history: History) {
+        if history > self.history {
+            self.history = history;
+            self.read_at = None;
+            for known in self.known.values_mut() {
+                known.acknowledged = 0;
+                known.stored_until = Millis(0);
+            }
+        }
+    }
+
+    /// Those that count although the store may have lost them, to be registered once more.
+    pub fn lost(&self, now: Moment) -> Vec<Registration> {
+        let is_lost = |known: &&Known| known.stored_until < known.live_until;
+        let is_live = |known: &&Known| known.live_until >= now.steady;
+        self.known
+            .iter()
+            .filter(|(_, known)| is_lost(known) && is_live(known))
+            .map(|(id, known)| self.registration(*id, known.staleness, known.live_until, now))
+            .collect()
     }
 
     /// A poll has arrived. What it returns must be committed, and then told to [`Registry::committed`], before the read for its page
@@ -96,17 +160,7 @@ impl Registry {
                 }
             }
         }
-        let stored_until = live_until.plus(AHEAD);
-        let gateway = RegisteredGateway {
-            id,
-            staleness,
-            live_until: shifted(stored_until, now.steady, now.wall),
-        };
-        Ok(Some(Registration {
-            gateway,
-            live_until,
-            stored_until,
-        }))
+        Ok(Some(self.registration(id, staleness, live_until, now)))
     }
 
     /// That registration is on disk.
@@ -115,27 +169,46 @@ impl Registry {
             gateway,
             live_until,
             stored_until,
+            history,
         } = registration;
         let known = self.known.entry(gateway.id).or_insert(Known {
             staleness: gateway.staleness,
             live_until,
-            stored_until,
+            stored_until: Millis(0),
             acknowledged: 0,
         });
         known.staleness = longer(known.staleness, gateway.staleness);
         known.live_until = known.live_until.max(live_until);
-        known.stored_until = known.stored_until.max(stored_until);
+        // What was put back meanwhile may have lost it.
+        if history == self.history {
+            known.stored_until = known.stored_until.max(stored_until);
+        }
     }
 
     /// What a read said of the cursor of a poll. Never backwards, unless the store does not know the cursor: then what was
-    /// acknowledged was acknowledged to another history.
-    pub fn read(&mut self, id: GatewayId, cursor: Cursor, found: CursorFound) {
-        if let Some(known) = self.known.get_mut(&id) {
-            known.acknowledged = match found {
-                CursorFound::Known => known.acknowledged.max(cursor.number),
-                CursorFound::Pruned | CursorFound::RolledBack => 0,
-            };
+    /// acknowledged was acknowledged to another history. Gives what is new in it.
+    pub fn read(
+        &mut self,
+        id: GatewayId,
+        cursor: Cursor,
+        found: CursorFound,
+        history: History,
+    ) -> Option<Acknowledged> {
+        self.begin(history);
+        if history < self.history {
+            return None;
         }
+        let known = self.known.get_mut(&id)?;
+        let (acknowledged, cursor) = match found {
+            CursorFound::Known => (known.acknowledged.max(cursor.number), Some(cursor)),
+            CursorFound::Pruned | CursorFound::RolledBack => (0, None),
+        };
+        let is_new = acknowledged != known.acknowledged || cursor.is_none();
+        known.acknowledged = acknowledged;
+        is_new.then_some(Acknowledged {
+            gateway: id,
+            cursor,
+        })
     }
 
     /// As receipts see them.
@@ -151,7 +224,29 @@ impl Registry {
 
     /// Forgets those that deny by now.
     pub fn forget_the_silent(&mut self, now: Millis) {
-        self.known.retain(|_, known| known.stored_until >= now);
+        self.known
+            .retain(|_, known| known.stored_until.max(known.live_until) >= now);
+    }
+
+    fn registration(
+        &self,
+        id: GatewayId,
+        staleness: Option<Duration>,
+        live_until: Millis,
+        now: Moment,
+    ) -> Registration {
+        let stored_until = live_until.plus(AHEAD);
+        Registration {
+            gateway: RegisteredGateway {
+                id,
+                staleness,
+                live_until: shifted(stored_until, now.steady, now.wall),
+                acknowledged: 0,
+            },
+            live_until,
+            stored_until,
+            history: self.history,
+        }
     }
 }
 
@@ -177,14 +272,80 @@ fn live_until(staleness: Option<Duration>, now: Millis) -> Millis {
 pub struct Gateways {
     registry: Mutex<Registry>,
     changed: watch::Sender<()>,
+    /// What the other companions are to be told.
+    untold: Mutex<HashMap<GatewayId, Acknowledged>>,
+    telling: Notify,
+    /// How many reads of the store have begun; behind the lock, the last of those that have ended.
+    begun: AtomicU64,
+    ended: tokio::sync::Mutex<u64>,
 }
+
+/// What has been acknowledged is told at most so often.
+const BETWEEN: Duration = Duration::from_millis(20);
 
 impl Gateways {
     /// See [`Registry::new`].
-    pub fn new(stored: Vec<RegisteredGateway>, now: Moment) -> Self {
+    pub fn new(stored: GatewaysRead, now: Moment) -> Self {
         Self {
             registry: Mutex::new(Registry::new(stored, now)),
             changed: watch::Sender::new(()),
+            untold: Mutex::default(),
+            telling: Notify::new(),
+            begun: AtomicU64::new(0),
+            ended: tokio::sync::Mutex::new(0),
+        }
+    }
+
+    /// Learns what the store has of the gateways of all companions, by a read that begins after this call; one serves all who wait.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn refresh(&self, store: &dyn Store) -> Outcome<()> {
+        let before = self.begun.load(Ordering::SeqCst);
+        let mut ended = self.ended.lock().await;
+        if *ended > before {
+            return Ok(());
+        }
+        let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let since = self.lock().next_read();
+        let read = store.gateways(since).await?;
+        let now = store.now().await?;
+        self.lock().merge(read, now);
+        *ended = number;
+        Ok(())
+    }
+
+    /// Registers those again that the store may have lost.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn register_the_lost(&self, store: &dyn Store) -> Outcome<()> {
+        let now = store.now().await?;
+        let lost = self.lock().lost(now);
+        for registration in lost {
+            store.register_gateway(registration.gateway).await?;
+            self.committed(registration);
+        }
+        Ok(())
+    }
+
+    /// Tells the other companions what gateways acknowledge here, at once and then every few milliseconds, until `stop` becomes true.
+    pub async fn tell(&self, store: &dyn Store, mut stop: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                () = self.telling.notified() => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+            let untold: Vec<_> = lock(&self.untold).drain().map(|(_, told)| told).collect();
+            if let Err(error) = store.note_acknowledged(untold.clone()).await {
+                tracing::warn!(%error, "what gateways have acknowledged was not told to the other companions; trying again");
+                let mut later = lock(&self.untold);
+                for told in untold {
+                    later.entry(told.gateway).or_insert(told);
+                }
+                self.telling.notify_one();
+            }
+            tokio::time::sleep(BETWEEN).await;
         }
     }
 
@@ -207,8 +368,12 @@ impl Gateways {
     }
 
     /// See [`Registry::read`].
-    pub fn read(&self, id: GatewayId, cursor: Cursor, found: CursorFound) {
-        self.lock().read(id, cursor, found);
+    pub fn read(&self, id: GatewayId, cursor: Cursor, found: CursorFound, history: History) {
+        let new = self.lock().read(id, cursor, found, history);
+        if let Some(new) = new {
+            lock(&self.untold).insert(id, new);
+            self.telling.notify_one();
+        }
         self.changed.send_replace(());
     }
 
@@ -228,8 +393,12 @@ impl Gateways {
     }
 
     fn lock(&self) -> MutexGuard<'_, Registry> {
-        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.registry)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -256,6 +425,14 @@ mod tests {
         Moment {
             wall: now,
             steady: now,
+        }
+    }
+
+    fn stored(gateway: RegisteredGateway) -> GatewaysRead {
+        GatewaysRead {
+            at: NOW,
+            history: History(0),
+            gateways: vec![gateway],
         }
     }
 
@@ -294,7 +471,7 @@ mod tests {
         before.committed(registration);
         let last_poll = steady(NOW.plus(Duration::from_secs(55)));
         assert_eq!(before.arrive(id(1), MINUTE, last_poll), Ok(None));
-        let after = Registry::new(vec![registration.gateway], last_poll).list()[0];
+        let after = Registry::new(stored(registration.gateway), last_poll).list()[0];
         assert!(after.live_until >= before.list()[0].live_until);
         assert_eq!(after.acknowledged, 0);
     }
@@ -304,7 +481,7 @@ mod tests {
         let mut registry = Registry::default();
         registered(&mut registry, id(1), NOW);
         let mut acknowledged = |number, found| {
-            registry.read(id(1), at(number), found);
+            registry.read(id(1), at(number), found, History(0));
             registry.list()[0].acknowledged
         };
         assert_eq!(acknowledged(7, CursorFound::Known), 7);
@@ -347,7 +524,74 @@ mod tests {
             wall: jumped.wall,
             steady: jumped.wall,
         };
-        let stored = Registry::new(vec![registration.gateway], restarted).list()[0];
-        assert_eq!(stored.live_until, registration.gateway.live_until);
+        let again = Registry::new(stored(registration.gateway), restarted).list()[0];
+        assert_eq!(again.live_until, registration.gateway.live_until);
+    }
+
+    /// The gateways of another companion count from the store's word, and what they acknowledged there counts here.
+    #[test]
+    fn a_gateway_that_polls_another_companion_counts_here_too() {
+        let mut there = Registry::default();
+        let registration = there.arrive(id(1), MINUTE, steady(NOW)).unwrap().unwrap();
+        let mut here = Registry::default();
+        here.merge(stored(registration.gateway), steady(NOW));
+        assert_eq!(here.list()[0].acknowledged, 0);
+        assert!(here.list()[0].live_until >= live_until(MINUTE, NOW));
+        let told = RegisteredGateway {
+            acknowledged: 7,
+            ..registration.gateway
+        };
+        here.merge(stored(told), steady(NOW));
+        assert_eq!(here.list()[0].acknowledged, 7);
+    }
+
+    /// Its own row, read again by a clock that runs a little ahead, does not make a gateway live for longer.
+    #[test]
+    fn reading_its_own_registration_again_changes_nothing() {
+        let mut registry = Registry::default();
+        let registration = registry
+            .arrive(id(1), MINUTE, steady(NOW))
+            .unwrap()
+            .unwrap();
+        registry.committed(registration);
+        let before = registry.list()[0];
+        let late = Moment {
+            wall: NOW,
+            steady: NOW.plus(Duration::from_millis(300)),
+        };
+        registry.merge(stored(registration.gateway), late);
+        assert_eq!(registry.list()[0], before);
+    }
+
+    /// A lagging standby was promoted: numbers come again, for other revocations.
+    #[test]
+    fn what_was_acknowledged_to_a_lost_history_counts_no_more() {
+        let mut registry = Registry::default();
+        registered(&mut registry, id(1), NOW);
+        registered(&mut registry, id(2), NOW);
+        registry.read(id(1), at(7), CursorFound::Known, History(0));
+        registry.read(id(2), at(3), CursorFound::Known, History(1));
+        let of = |registry: &Registry, wanted| {
+            let list = registry.list();
+            list.into_iter()
+                .find(|gateway| gateway.id == wanted)
+                .unwrap()
+                .acknowledged
+        };
+        assert_eq!((of(&registry, id(1)), of(&registry, id(2))), (0, 3));
+        // A read of the old history that ends late says nothing.
+        assert_eq!(
+            registry.read(id(1), at(7), CursorFound::Known, History(0)),
+            None
+        );
+        assert_eq!(of(&registry, id(1)), 0);
+        // The store may have lost the registrations too.
+        assert_eq!(registry.lost(steady(NOW)).len(), 2);
+        assert!(
+            registry
+                .arrive(id(1), MINUTE, steady(NOW))
+                .unwrap()
+                .is_some()
+        );
     }
 }

@@ -4,7 +4,8 @@
 //! (`accounts`, `login`, `sessions`, `gateway`) does the work and answers, or refuses with an `error`.
 //!
 //! The rules know neither HTTP nor SQL: `rotation`, `receipt`, `throttle`, `code`, `password`, `email`, `address`. What must last is
-//! behind `store`, a trait whose methods are facts, each one transaction; `sqlite` is the embedded one.
+//! behind `store`, a trait whose methods are facts, each one transaction; `sqlite` is the embedded one, `postgres` the one that several
+//! companions share.
 //!
 //! Beside the requests run the feed's one reader (`feed`), which holds the gateways' polls and answers them the moment something is
 //! committed, and the outbox's worker (`outbox`), where alone it shows whether an account exists. `gateways` knows who polls and what
@@ -20,6 +21,7 @@ pub mod code;
 pub mod config;
 pub mod email;
 pub mod entropy;
+pub mod errand;
 pub mod error;
 pub mod feed;
 pub mod gateway;
@@ -30,9 +32,11 @@ pub mod mail;
 pub mod outbox;
 pub mod owner;
 pub mod password;
+pub mod postgres;
 pub mod receipt;
 pub mod receipts;
 pub mod request;
+pub mod retention;
 pub mod rotation;
 pub mod routes;
 pub mod secret;

@@ -66,8 +66,11 @@ fn variables() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(text)
 }
 
+/// Libraries speak of what is the companion's own to tell.
+const LOG: &str = "info,refinery_core=warn,tokio_postgres=warn";
+
 fn serve(read: Read) -> ExitCode {
-    let level = EnvFilter::try_from_env("LATCHKEY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let level = EnvFilter::try_from_env("LATCHKEY_LOG").unwrap_or_else(|_| EnvFilter::new(LOG));
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

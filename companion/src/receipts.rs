@@ -20,6 +20,9 @@ use crate::tokens::rfc3339;
 pub struct Patience(Duration);
 
 const LONGEST: u64 = 30;
+const LONGEST_WAIT: Duration = Duration::from_secs(LONGEST);
+/// How often a waiting receipt looks at the gateways of other companions, at least.
+const LOOK: Duration = Duration::from_millis(50);
 
 impl FromRequestParts<App> for Patience {
     type Rejection = ApiError;
@@ -68,9 +71,17 @@ pub async fn answer(
 ) -> Result<Response, ApiError> {
     let mut until = Instant::now() + patience;
     let mut changes = app.gateways.changes();
+    let mut others = app.store.gateways_moved();
+    // Should the word of another companion be lost.
+    let look_again = if app.store.is_shared() {
+        LOOK
+    } else {
+        LONGEST_WAIT
+    };
     let mut stop = app.stop.clone();
     let progress = loop {
         changes.borrow_and_update();
+        others.borrow_and_update();
         let progress = look(app, &revocation).await?;
         if progress.is_complete() || Instant::now() >= until {
             break progress;
@@ -78,9 +89,11 @@ pub async fn answer(
         let silence = progress
             .next_silence
             .map(|silence| silence + Duration::from_millis(1));
-        let next = silence.map_or(until, |silence| until.min(Instant::now() + silence));
+        let wait = silence.map_or(look_again, |silence| silence.min(look_again));
+        let next = until.min(Instant::now() + wait);
         tokio::select! {
             _ = changes.changed() => {}
+            Ok(()) = others.changed() => {}
             // The service ends: what is known now is the answer.
             _ = stop.wait_for(|stop| *stop) => until = Instant::now(),
             () = sleep_until(next) => {}
@@ -104,6 +117,9 @@ pub fn nothing() -> Response {
 /// # Errors
 /// [`ApiError::Unavailable`].
 pub async fn look(app: &App, revocation: &Revocation) -> Result<Progress, ApiError> {
+    if app.store.is_shared() {
+        app.gateways.refresh(app.store.as_ref()).await?;
+    }
     let gateways = app.gateways.list();
     Ok(progress(revocation, &gateways, app.store.now().await?))
 }

@@ -13,16 +13,18 @@ use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
 
 use crate::address::Trust;
-use crate::app::{App, KeyRing, Shared};
-use crate::clock::Clock;
-use crate::config::Settings;
+use crate::app::{App, KeyRing, KeyRingError, Shared};
+use crate::clock::{Clock, Millis};
+use crate::config::{self, Settings, StoreKind};
 use crate::feed::Feed;
 use crate::gateways::Gateways;
 use crate::mail::MailFolder;
 use crate::outbox::Worker;
 use crate::password::Hasher;
+use crate::postgres::{Options, Postgres};
 use crate::sqlite::Sqlite;
 use crate::store::Store;
 use crate::vault::Vault;
@@ -56,6 +58,8 @@ impl std::error::Error for StartError {}
 
 /// How often what has no effect any more is removed.
 const PRUNING: Duration = Duration::from_secs(3_600);
+/// How often a companion looks at what others have changed, at most.
+const FOLLOWING: Duration = Duration::from_secs(1);
 /// Open connections; Envoy in front keeps few, so that these are for whoever comes past it.
 const MOST_PUBLIC: usize = 512;
 /// Every gateway holds one.
@@ -143,7 +147,7 @@ async fn open(
     let ring = KeyRing::open(store.as_ref(), Arc::clone(&vault)).await;
     let ring = Arc::new(ring.map_err(StartError::doing("signing keys"))?);
     let known = store
-        .gateways()
+        .gateways(Millis(0))
         .await
         .map_err(StartError::doing("gateways"))?;
     let now = store.now().await.map_err(StartError::doing("the clock"))?;
@@ -168,9 +172,22 @@ async fn open(
         wake: Arc::clone(&outbox),
         stop: stopped.clone(),
     };
+    let telling = {
+        let (store, gateways) = (Arc::clone(&store), Arc::clone(&gateways));
+        let stopped = stopped.clone();
+        async move { gateways.tell(store.as_ref(), stopped).await }
+    };
+    let following = follow(
+        Arc::clone(&store),
+        Arc::clone(&ring),
+        Arc::clone(&gateways),
+        stopped.clone(),
+    );
     let pruning = prune(Arc::clone(&store), Arc::clone(&gateways), stopped.clone());
     tasks.push(supervised("the feed", reading));
     tasks.push(supervised("the outbox", worker.run()));
+    tasks.push(supervised("acknowledgements", telling));
+    tasks.push(supervised("what others change", following));
     tasks.push(supervised("pruning", pruning));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let trust = Trust {
@@ -207,16 +224,48 @@ fn supervised(
     })
 }
 
-async fn open_store(settings: &Settings, clock: Clock) -> Result<Arc<dyn Store>, StartError> {
-    let folder = settings.state.clone();
+/// The store that the settings name; the commands that work without a running companion open the same.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn open_store(settings: &Settings, clock: Clock) -> Result<Arc<dyn Store>, StartError> {
+    const WHAT: &str = "the store";
     let longest_token = settings.tokens.access_lifetime.get();
-    // Opening migrates and syncs: not on a thread that others wait for.
-    let opened = tokio::task::spawn_blocking(move || Sqlite::open(&folder, clock, longest_token));
-    let store = opened
-        .await
-        .map_err(StartError::doing("the store"))?
-        .map_err(StartError::doing("the store"))?;
-    Ok(Arc::new(store))
+    match settings.store.kind {
+        StoreKind::Sqlite => {
+            let folder = settings.state.clone();
+            // Opening migrates and syncs: not on a thread that others wait for.
+            let open = move || Sqlite::open(&folder, clock, longest_token);
+            let opened = tokio::task::spawn_blocking(open).await;
+            let store = opened
+                .map_err(StartError::doing(WHAT))?
+                .map_err(StartError::doing(WHAT))?;
+            Ok(Arc::new(store))
+        }
+        StoreKind::Postgres => {
+            let options = database(&settings.store)?;
+            let store = Postgres::open(options, clock, longest_token)
+                .await
+                .map_err(StartError::doing(WHAT))?;
+            Ok(Arc::new(store))
+        }
+    }
+}
+
+/// How the settings say that the database is reached.
+fn database(store: &config::Store) -> Result<Options, StartError> {
+    let url = match (&store.url_file, &store.url_env) {
+        (Some(file), _) => secret::read(file).map_err(StartError::doing("store.url_file"))?,
+        (None, Some(name)) => std::env::var(name)
+            .map(Zeroizing::new)
+            .map_err(|_| StartError(format!("store.url_env: the variable {name} is not set")))?,
+        (None, None) => return Err(StartError("store.url_file: is not set".to_owned())),
+    };
+    Ok(Options {
+        url,
+        ca_file: store.ca_file.clone(),
+        connections: store.connections,
+    })
 }
 
 fn make_private_folder(folder: &Path) -> Result<(), StartError> {
@@ -288,6 +337,43 @@ async fn listen_at(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address)
         .await
         .map_err(StartError::doing(address))
+}
+
+/// What other companions change, and what a store that was put back has lost: signing keys and gateways. Where the store is not shared
+/// there is nothing to follow.
+async fn follow(
+    store: Arc<dyn Store>,
+    ring: Arc<KeyRing>,
+    gateways: Arc<Gateways>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut moved = store.feed_moved();
+    while store.is_shared() {
+        tokio::select! {
+            change = moved.changed() => if change.is_err() { return },
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        if let Err(error) = catch_up(store.as_ref(), &ring, &gateways).await {
+            tracing::warn!(%error, "what other companions have changed is not known");
+            moved.mark_changed();
+        }
+        // A busy feed moves a thousand times a second; this need not.
+        tokio::time::sleep(FOLLOWING).await;
+    }
+}
+
+async fn catch_up(
+    store: &dyn Store,
+    ring: &KeyRing,
+    gateways: &Gateways,
+) -> Result<(), KeyRingError> {
+    let stored = store.keys().await.map_err(KeyRingError::Store)?;
+    ring.as_of(stored.version, store).await?;
+    gateways.refresh(store).await.map_err(KeyRingError::Store)?;
+    gateways
+        .register_the_lost(store)
+        .await
+        .map_err(KeyRingError::Store)
 }
 
 async fn prune(store: Arc<dyn Store>, gateways: Arc<Gateways>, mut stop: watch::Receiver<bool>) {

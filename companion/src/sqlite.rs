@@ -24,16 +24,16 @@ use rusqlite::{Connection, OptionalExtension as _};
 use token::{ChallengeId, Cursor, SessionId, Subject, UnixTime};
 use tokio::sync::watch;
 
-use self::prune::PRUNED;
 use self::readers::Readers;
 use self::writer::{Lost, Writer};
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, Millis, Moment};
 use crate::email::Email;
 use crate::receipt::Revocation;
+use crate::retention::PRUNED;
 use crate::store::{
-    Account, Activation, Attempt, Client, CodeRequest, Ended, FeedRead, Login, Minted, Name,
-    NextErrand, Outcome, Prepared, Refresh, RegisteredGateway, Requested, Rotation, SealedKey,
-    SealedKeys, Session, Store,
+    Account, Acknowledged, Activation, Attempt, Client, CodeRequest, Ended, FeedRead, GatewaysRead,
+    History, Login, Minted, Name, NextErrand, Outcome, Prepared, Refresh, RegisteredGateway,
+    Requested, Rotation, SealedKey, SealedKeys, Session, Store,
 };
 use crate::throttle::Limit;
 
@@ -347,6 +347,14 @@ impl Store for Sqlite {
         Ok(ended.map(|revocation| self.committed(revocation)))
     }
 
+    async fn end_some(&self, most: u32) -> Outcome<Option<Revocation>> {
+        let ended = self
+            .writer
+            .write(move |write| ending::end_some(write, most))
+            .await?;
+        Ok(ended.map(|revocation| self.committed(revocation)))
+    }
+
     async fn revoke_unknown(
         &self,
         session: SessionId,
@@ -386,10 +394,27 @@ impl Store for Sqlite {
             .await
     }
 
-    async fn gateways(&self) -> Outcome<Vec<RegisteredGateway>> {
+    async fn gateways(&self, _: Millis) -> Outcome<GatewaysRead> {
+        let at = self.clock.now();
         let mut gateways = self.readers.read(|read| gateways::all(read.db)).await?;
         gateways.extend(self.throttle.write(|write| gateways::all(write.db)).await?);
-        Ok(gateways)
+        Ok(GatewaysRead {
+            at,
+            history: History::default(),
+            gateways,
+        })
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    async fn note_acknowledged(&self, _: Vec<Acknowledged>) -> Outcome<()> {
+        Ok(())
+    }
+
+    fn gateways_moved(&self) -> watch::Receiver<u64> {
+        watch::channel(0).1
     }
 
     async fn take(&self, limits: Vec<(Name, Limit)>) -> Outcome<Option<Duration>> {
@@ -421,7 +446,7 @@ impl Store for Sqlite {
         for pruned in &PRUNED {
             while self
                 .writer
-                .write(|write| pruned.step(write.db, write.now))
+                .write(|write| prune::step(pruned, write.db, write.now))
                 .await?
             {}
         }

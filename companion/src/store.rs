@@ -72,7 +72,7 @@ pub trait Store: Send + Sync + 'static {
     /// the code is no longer the one whose MAC this is.
     async fn activate(&self, activation: Activation) -> Outcome<bool>;
 
-    /// The outbox's next errand.
+    /// The outbox's next errand. Of several companions one gets it; when that one dies, another does a minute later.
     async fn next_errand(&self) -> Outcome<NextErrand>;
 
     /// Decides what mail the errand comes to, and makes its code the one that opens the challenge.
@@ -116,6 +116,10 @@ pub trait Store: Send + Sync + 'static {
         by: Client,
     ) -> Outcome<Option<Revocation>>;
 
+    /// Ends up to `most` sessions, whosever they are, and logins of their accounts that are under way. All access tokens signed until now
+    /// are covered, also such as the store may have lost (RR-17). `None`: no session is left.
+    async fn end_some(&self, most: u32) -> Outcome<Option<Revocation>>;
+
     /// Publishes a session that the store does not know, until the `exp` of the token that named it, and of every token that was
     /// signed before the store may have been put back to an older copy. `None`: all of them have been forgotten by the gateways.
     async fn revoke_unknown(
@@ -136,8 +140,18 @@ pub trait Store: Send + Sync + 'static {
     /// Notes until when a gateway may accept tokens, by the store's time; never earlier than noted before.
     async fn register_gateway(&self, gateway: RegisteredGateway) -> Outcome<()>;
 
-    /// All gateways that are registered.
-    async fn gateways(&self) -> Outcome<Vec<RegisteredGateway>>;
+    /// The gateways that are registered, in a read that begins now; of them those that have changed since that moment, at least.
+    async fn gateways(&self, since: Millis) -> Outcome<GatewaysRead>;
+
+    /// Whether other companions may work on this store: then what is in memory is never the whole.
+    fn is_shared(&self) -> bool;
+
+    /// Tells the other companions what gateways have acknowledged here. Never backwards, unless the cursor was refused; a cursor that
+    /// the store does not know any more is passed over. Need not be on disk: after a loss more is missing, never less.
+    async fn note_acknowledged(&self, acknowledged: Vec<Acknowledged>) -> Outcome<()>;
+
+    /// Says when another companion may have noted something about gateways.
+    fn gateways_moved(&self) -> watch::Receiver<u64>;
 
     /// Takes one from each of these buckets, in this order; at the first empty one it stops, so that a refused outer limit never
     /// draws on an inner one. Gives how long to wait, if so.
@@ -473,6 +487,8 @@ pub enum Cause {
     LoggedOut,
     /// Its owner ended it from another one.
     EndedByOwner,
+    /// The operator ended it.
+    EndedByOperator,
     /// The account had too many.
     TooMany,
     /// Its refresh token was used again.
@@ -487,6 +503,7 @@ impl Cause {
         match self {
             Self::LoggedOut => "logged_out",
             Self::EndedByOwner => "ended_by_owner",
+            Self::EndedByOperator => "ended_by_operator",
             Self::TooMany => "too_many",
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::RefreshTokenAhead => "refresh_token_ahead",
@@ -509,11 +526,18 @@ pub struct FeedRead {
     pub more: bool,
     /// The number of the last change of the key set.
     pub keys: u64,
+    /// Of what history of the store this is.
+    pub history: History,
     /// Whether any row was read.
     pub has_rows: bool,
     /// The ended sessions among the rows, each with its latest `exp`.
     pub revoked: Vec<(SessionId, UnixTime)>,
 }
+
+/// Counts how often this companion has found the store put back to an older copy while it ran: what was acknowledged to one history
+/// says nothing in the next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct History(pub u64);
 
 /// What a cursor is to the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -535,4 +559,25 @@ pub struct RegisteredGateway {
     pub staleness: Option<Duration>,
     /// From then on it denies, unless it has polled again.
     pub live_until: Millis,
+    /// The last number that it has acknowledged, as far as the store was told.
+    pub acknowledged: u64,
+}
+
+/// A read of the registered gateways.
+pub struct GatewaysRead {
+    /// The store's time of the read.
+    pub at: Millis,
+    /// Of what history of the store this is.
+    pub history: History,
+    /// The gateways.
+    pub gateways: Vec<RegisteredGateway>,
+}
+
+/// What a gateway has acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// Which one.
+    pub gateway: GatewayId,
+    /// All up to this; `None`: its cursor was refused, so that nothing is.
+    pub cursor: Option<Cursor>,
 }

@@ -46,8 +46,7 @@ const PREFIX: &str = "LATCHKEY_";
 /// Of the environment, but no setting of the companion: the launcher's, the gateway's, and the name of the file.
 const OTHERS: [&str; 3] = ["CONFIG", "LOG", "GATEWAY_TOKEN"];
 /// Sections that the contract knows and this version does not.
-const LATER: [&str; 14] = [
-    "store",
+const LATER: [&str; 13] = [
     "smtp",
     "webhook",
     "clients",
@@ -284,6 +283,15 @@ mod tests {
                 "[passwords]\nleast_characters = 7",
                 "passwords.least_characters",
             ),
+            ("[store]\nkind = \"mysql\"", "store.kind"),
+            ("[store]\nkind = \"postgres\"", "store.url_file"),
+            ("[store]\nurl_file = \"x\"", "store.kind"),
+            (
+                "[store]\nkind = \"postgres\"\nurl_file = \"x\"\nurl_env = \"X\"",
+                "store.url_file",
+            ),
+            ("[store]\nurl = \"postgres://x\"", "store.url"),
+            ("[store]\nconnections = 1", "store.connections"),
             ("[smtp]\nhost = \"x\"", "smtp"),
         ] {
             let error = with(Some(file), &[]).map(|_| ()).unwrap_err();

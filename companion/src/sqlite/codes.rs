@@ -8,6 +8,7 @@ use super::writer::Write;
 use super::{outbox, sessions};
 use crate::clock::Millis;
 use crate::code::{DAY, LIFETIME, MAX_ATTEMPTS, MAX_WRONG_PER_DAY, Purpose};
+use crate::errand;
 use crate::store::{Activation, Attempt, CodeRequest, Requested, Wish};
 
 pub(super) fn request(write: &Write<'_>, request: &CodeRequest) -> rusqlite::Result<Requested> {
@@ -19,9 +20,9 @@ pub(super) fn request(write: &Write<'_>, request: &CodeRequest) -> rusqlite::Res
         Wish::SignUp {
             email,
             password_hash,
-        } => (outbox::SIGN_UP, Some(email.as_str()), Some(password_hash)),
-        Wish::Activation(email) => (outbox::ACTIVATION, Some(email.as_str()), None),
-        Wish::Resend => (outbox::RESEND, None, None),
+        } => (errand::SIGN_UP, Some(email.as_str()), Some(password_hash)),
+        Wish::Activation(email) => (errand::ACTIVATION, Some(email.as_str()), None),
+        Wish::Resend => (errand::RESEND, None, None),
     };
     write.db.execute(
         "INSERT INTO outbox (errand, email, challenge, password_hash, expires_at, due_at, created_at)
@@ -84,7 +85,7 @@ pub(super) fn attempt(
     )?;
     let id = u64::try_from(write.db.last_insert_rowid()).unwrap_or(0);
     if before + 1 == MAX_WRONG_PER_DAY {
-        outbox::add_notice(write, outbox::CODES_CLOSED, None, Some(&found.email))?;
+        outbox::add_notice(write, errand::CODES_CLOSED, None, Some(&found.email))?;
     }
     let Some(code_mac) = found.code_mac else {
         return Ok(None);

@@ -77,6 +77,23 @@ pub(super) fn end_of_account(
     end(write, &sessions, by, Cause::EndedByOwner)
 }
 
+/// The oldest first. Logins under way come to nothing, as after [`end_of_account`].
+pub(super) fn end_some(write: &Write<'_>, most: u32) -> rusqlite::Result<Option<Revocation>> {
+    let mut statement = write.db.prepare_cached(
+        "SELECT id FROM sessions WHERE ended_at IS NULL ORDER BY created_at, id LIMIT ?1",
+    )?;
+    let sessions: Vec<_> = statement
+        .query_map([most], |row| Ok(SessionId::from_bytes(id(row, "id")?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for session in &sessions {
+        write.db.execute(
+            "UPDATE accounts SET login_epoch = login_epoch + 1 WHERE id = (SELECT account FROM sessions WHERE id = ?1)",
+            [session.as_bytes()],
+        )?;
+    }
+    end(write, &sessions, &Client::default(), Cause::EndedByOperator)
+}
+
 /// Ends these sessions, those of them that live; `None` when none did.
 pub(super) fn end(
     write: &Write<'_>,

@@ -7,7 +7,7 @@ use super::columns::{int, mark, seconds, uint};
 use super::readers::Read;
 use super::writer::Write;
 use crate::entropy;
-use crate::store::{CursorFound, FeedRead, KeyUse, SealedKey, SealedKeys};
+use crate::store::{CursorFound, FeedRead, History, KeyUse, SealedKey, SealedKeys};
 
 struct Head {
     number: u64,
@@ -115,6 +115,8 @@ pub(super) fn read(read: &Read<'_>, after: Cursor) -> rusqlite::Result<FeedRead>
         mark: start.mark,
         more: false,
         keys: head.keys,
+        // Putting back a file takes a restart.
+        history: History::default(),
         has_rows: false,
         revoked: Vec::new(),
     };

@@ -34,6 +34,8 @@ pub(super) fn all(db: &Connection) -> rusqlite::Result<Vec<RegisteredGateway>> {
             id: GatewayId::from_bytes(id(row, "id")?),
             staleness: staleness.map(Duration::from_millis),
             live_until: millis(row, "live_until")?,
+            // In memory alone: there is no other companion to tell.
+            acknowledged: 0,
         })
     })?;
     rows.collect()

@@ -11,13 +11,8 @@ use super::readers::Read;
 use super::writer::Write;
 use crate::clock::Millis;
 use crate::code::{COOLDOWN, DAY, MAX_WRONG_PER_DAY, Purpose};
+use crate::errand::{ACTIVATION, CODES_CLOSED, RESEND, REUSE, SIGN_UP};
 use crate::store::{CodeBinding, Errand, Mail, NextErrand, Prepared};
-
-pub(super) const SIGN_UP: &str = "sign_up";
-pub(super) const ACTIVATION: &str = "activation";
-pub(super) const RESEND: &str = "resend";
-pub(super) const REUSE: &str = "reuse";
-pub(super) const CODES_CLOSED: &str = "codes_closed";
 
 pub(super) fn add_notice(
     write: &Write<'_>,

@@ -11,6 +11,7 @@ use super::readers::Read;
 use super::writer::Write;
 use super::{ending, outbox};
 use crate::clock::Millis;
+use crate::errand;
 use crate::rotation::{Judgement, Standing, judge};
 use crate::store::{Account, Cause, Client, Login, Minted, Refresh, Rotation, Session};
 
@@ -143,7 +144,7 @@ fn refused(write: &Write<'_>, refresh: &Refresh) -> rusqlite::Result<Rotation> {
     audit::append(write, &event, &refresh.by)?;
     // RFC 9700 section 4.14.2: nobody can tell thief and owner apart, so the session ends for both.
     ending::end(write, &[found.id], &refresh.by, cause)?;
-    outbox::add_notice(write, outbox::REUSE, Some(found.account), None)?;
+    outbox::add_notice(write, errand::REUSE, Some(found.account), None)?;
     Ok(Rotation::Reused { is_ahead })
 }
 

@@ -4,7 +4,7 @@ use companion::clock::Moment;
 use companion::feed::page;
 use companion::gateways::{Registration, Registry};
 use companion::receipt::{Progress, Revocation, progress};
-use companion::store::{CursorFound, RegisteredGateway};
+use companion::store::{CursorFound, GatewaysRead, History, RegisteredGateway};
 use tests::host::{Callout, Response};
 use tests::issuer::{Issuer, issuer};
 use token::{Cursor, GatewayId, SessionId, UnixTime};
@@ -52,7 +52,12 @@ impl Companion {
 
     pub fn restart(&mut self, now: Moment) {
         self.life += 1;
-        self.registry = Registry::new(self.registered.clone(), now);
+        let stored = GatewaysRead {
+            at: now.wall,
+            history: History::default(),
+            gateways: self.registered.clone(),
+        };
+        self.registry = Registry::new(stored, now);
     }
 
     pub fn make_copy(&mut self) {
@@ -99,7 +104,8 @@ impl Companion {
     ) -> Option<String> {
         let read = self.store.read(poll.after, now);
         if is_first {
-            self.registry.read(poll.gateway, poll.after, read.cursor);
+            self.registry
+                .read(poll.gateway, poll.after, read.cursor, read.history);
             self.rollbacks_noticed += u64::from(read.cursor == CursorFound::RolledBack);
         }
         let has_news = read.has_rows || read.cursor != CursorFound::Known;

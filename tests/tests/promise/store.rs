@@ -2,7 +2,7 @@
 
 use companion::clock::{Millis, Moment};
 use companion::receipt::Revocation;
-use companion::store::{CursorFound, FeedRead};
+use companion::store::{CursorFound, FeedRead, History};
 use tests::issuer::digest;
 use token::{Cursor, Mark, Page, SessionId, UnixTime};
 
@@ -108,6 +108,7 @@ impl Store {
             mark: rows.last().map_or(start.mark, |row| Some(row.mark)),
             more: beyond.len() > rows.len(),
             keys: self.keys,
+            history: History::default(),
             has_rows: !rows.is_empty(),
             revoked: rows.iter().filter_map(|row| row.entry).collect(),
         }

@@ -1,0 +1,270 @@
+//! Accounts and sessions: login's insert, rotation's one conditional statement, look-ups.
+
+use std::time::Duration;
+
+use token::{SessionId, Subject, UnixTime};
+use tokio_postgres::Row;
+
+use super::audit::{self, Event};
+use super::columns::{
+    bytes, get, int, list, list_text, millis, seconds, session, span_millis, uint,
+};
+use super::ending::{Also, Ending};
+use super::work::{Db, Done, Write};
+use crate::clock::Millis;
+use crate::errand;
+use crate::rotation::{Judgement, Standing, judge};
+use crate::store::{Account, Cause, Client, Login, Minted, Outcome, Refresh, Rotation, Session};
+
+pub(super) async fn account(db: Db<'_>, email: &str) -> Outcome<Option<Account>> {
+    let query = "SELECT id, password_hash, login_epoch, is_active FROM accounts WHERE email = $1";
+    let account = |row: &Row| {
+        Ok(Account {
+            id: Subject::from_bytes(bytes(row, "id")?),
+            password_hash: get(row, "password_hash")?,
+            login_epoch: uint(row, "login_epoch")?,
+            is_active: get(row, "is_active")?,
+        })
+    };
+    db.row(query, &[&email])
+        .await?
+        .as_ref()
+        .map(account)
+        .transpose()
+}
+
+/// PW-17: the statement that inserts checks the account and its login epoch once more, and holds the account until the commit: who
+/// ends all sessions waits for this one, or this one finds another epoch.
+pub(super) async fn open(write: &Write<'_>, login: &Login) -> Outcome<Done<Option<Minted>>> {
+    const OPEN: &str = "
+        INSERT INTO sessions (id, account, generation, rotated_at, mac_key_version, latest_exp, auth_time, acr, amr,
+            created_at, last_seen_at, idle_deadline, absolute_deadline, ip, user_agent, label)
+        SELECT $1, id, 0, $2, $3, $4, $5, $6, $7, $2, $2, $8, $9, $10, $11, $12
+        FROM accounts WHERE id = $13 AND is_active AND login_epoch = $14 FOR SHARE
+        RETURNING *, (SELECT roles FROM accounts WHERE accounts.id = sessions.account) AS roles";
+    let (db, now) = (write.db, write.now);
+    let absolute = now.plus(login.lifetimes.absolute);
+    let idle = now.plus(login.lifetimes.idle).min(absolute);
+    let exp = now
+        .seconds()
+        .plus(login.lifetimes.access)
+        .min(absolute.seconds());
+    let account = login.account.as_bytes().as_slice();
+    let opened = db
+        .row(
+            OPEN,
+            &[
+                &login.session.as_bytes().as_slice(),
+                &now.0,
+                &i64::from(login.mac_key_version),
+                &exp.seconds(),
+                &now.seconds().seconds(),
+                &login.acr,
+                &list_text(login.amr),
+                &idle.0,
+                &absolute.0,
+                &login.by.ip,
+                &login.by.user_agent,
+                &login.label,
+                &account,
+                &int(login.login_epoch),
+            ],
+        )
+        .await?;
+    let Some(row) = opened else {
+        return Ok(Done::Commit(None));
+    };
+    let minted = Some(minted(&row, now, exp)?);
+    let event = Event {
+        name: "session_opened",
+        account: Some(login.account),
+        session: Some(login.session),
+    };
+    audit::append(write, &event, &login.by).await?;
+    let beyond = "
+        SELECT id FROM sessions WHERE account = $1 AND ended_at IS NULL AND id <> $2
+        ORDER BY last_seen_at DESC, created_at DESC OFFSET $3";
+    let most = i64::from(login.most.saturating_sub(1));
+    let beyond = db
+        .rows(
+            beyond,
+            &[&account, &login.session.as_bytes().as_slice(), &most],
+        )
+        .await?;
+    if beyond.is_empty() {
+        return Ok(Done::Commit(minted));
+    }
+    let beyond: Vec<_> = beyond
+        .iter()
+        .map(|row| Ok(SessionId::from_bytes(bytes(row, "id")?)))
+        .collect::<Outcome<_>>()?;
+    let ending = Ending {
+        db,
+        now: Some(now),
+        lost: write.lost,
+    };
+    ending
+        .these_at_last(&beyond, &login.by, Cause::TooMany)
+        .await?;
+    Ok(Done::Committed(minted))
+}
+
+/// RR-03: one conditional statement decides. What it refuses is judged by what is found afterwards: a generation that is too old, or
+/// ahead, stays so, whoever else moves the session meanwhile.
+pub(super) async fn rotate(ending: Ending<'_>, refresh: &Refresh) -> Outcome<Rotation> {
+    const ROTATE: &str = "
+        UPDATE sessions SET generation = generation + 1, rotated_at = now.ms, mac_key_version = $1,
+            latest_exp = greatest(latest_exp, least(now.ms / 1000 + $2, absolute_deadline / 1000)),
+            last_seen_at = now.ms, idle_deadline = least(now.ms + $3, absolute_deadline), ip = $4, user_agent = $5
+        FROM (SELECT coalesce($6, latchkey_now()) AS ms) AS now
+        WHERE id = $7 AND generation = $8 AND ended_at IS NULL AND idle_deadline > now.ms AND absolute_deadline > now.ms
+            AND EXISTS (SELECT 1 FROM accounts WHERE accounts.id = sessions.account AND is_active)
+        RETURNING sessions.*, now.ms, (SELECT roles FROM accounts WHERE accounts.id = sessions.account) AS roles";
+    let access = i64::try_from(refresh.lifetimes.access.as_secs()).unwrap_or(i64::MAX);
+    let rotated = ending
+        .db
+        .row(
+            ROTATE,
+            &[
+                &i64::from(refresh.mac_key_version),
+                &access,
+                &span_millis(refresh.lifetimes.idle),
+                &refresh.by.ip,
+                &refresh.by.user_agent,
+                &ending.now.map(|now| now.0),
+                &refresh.session.as_bytes().as_slice(),
+                &int(refresh.generation),
+            ],
+        )
+        .await?;
+    match rotated {
+        Some(row) => {
+            let (now, absolute) = (millis(&row, "ms")?, millis(&row, "absolute_deadline")?);
+            let exp = now
+                .seconds()
+                .plus(Duration::from_secs(refresh.lifetimes.access.as_secs()))
+                .min(absolute.seconds());
+            minted(&row, now, exp).map(Rotation::Rotated)
+        }
+        None => refused(ending, refresh).await,
+    }
+}
+
+async fn refused(ending: Ending<'_>, refresh: &Refresh) -> Outcome<Rotation> {
+    const FIND: &str = "
+        SELECT sessions.*, roles, now.ms
+        FROM sessions JOIN accounts ON accounts.id = sessions.account,
+            (SELECT coalesce($2, latchkey_now()) AS ms) AS now
+        WHERE sessions.id = $1 AND ended_at IS NULL AND idle_deadline > now.ms AND absolute_deadline > now.ms AND is_active";
+    let id = refresh.session.as_bytes().as_slice();
+    let now = ending.now.map(|now| now.0);
+    let Some(row) = ending.db.row(FIND, &[&id, &now]).await? else {
+        return Ok(Rotation::Over);
+    };
+    let now = millis(&row, "ms")?;
+    let standing = Standing {
+        generation: uint(&row, "generation")?,
+        rotated_at: millis(&row, "rotated_at")?,
+    };
+    let is_ahead = match judge(standing, refresh.generation, now, refresh.grace) {
+        Judgement::Parent => {
+            return minted(&row, now, seconds(&row, "latest_exp")?).map(Rotation::Repeated);
+        }
+        // The statement would have moved it.
+        Judgement::Current => return Ok(Rotation::Over),
+        Judgement::Reused => false,
+        Judgement::Ahead => true,
+    };
+    let (event, cause) = if is_ahead {
+        ("refresh_token_ahead", Cause::RefreshTokenAhead)
+    } else {
+        ("refresh_token_reused", Cause::RefreshTokenReused)
+    };
+    let also = Also {
+        event,
+        notice: errand::REUSE,
+    };
+    // RFC 9700 section 4.14.2: nobody can tell thief and owner apart, so the session ends for both.
+    let ended = ending
+        .these(&[refresh.session], None, &refresh.by, cause, Some(also))
+        .await?;
+    Ok(ended.map_or(Rotation::Over, |_| Rotation::Reused { is_ahead }))
+}
+
+fn minted(row: &Row, now: Millis, exp: UnixTime) -> Outcome<Minted> {
+    Ok(Minted {
+        iat: now.seconds(),
+        exp,
+        session: session(row)?,
+        roles: list(row, "roles")?,
+    })
+}
+
+pub(super) async fn live(
+    db: Db<'_>,
+    now: Option<Millis>,
+    wanted: SessionId,
+    account: Subject,
+) -> Outcome<Option<Session>> {
+    const LIVE: &str = "
+        SELECT sessions.* FROM sessions JOIN accounts ON accounts.id = sessions.account,
+            (SELECT coalesce($3, latchkey_now()) AS ms) AS now
+        WHERE sessions.id = $1 AND account = $2 AND ended_at IS NULL
+            AND idle_deadline > now.ms AND absolute_deadline > now.ms AND is_active";
+    let row = db
+        .row(
+            LIVE,
+            &[
+                &wanted.as_bytes().as_slice(),
+                &account.as_bytes().as_slice(),
+                &now.map(|now| now.0),
+            ],
+        )
+        .await?;
+    row.as_ref().map(session).transpose()
+}
+
+pub(super) async fn of_account(
+    db: Db<'_>,
+    now: Option<Millis>,
+    account: Subject,
+) -> Outcome<Vec<Session>> {
+    const OF_ACCOUNT: &str = "
+        SELECT sessions.* FROM sessions, (SELECT coalesce($2, latchkey_now()) AS ms) AS now
+        WHERE account = $1 AND ended_at IS NULL AND idle_deadline > now.ms AND absolute_deadline > now.ms
+        ORDER BY created_at DESC, id";
+    let rows = db
+        .rows(
+            OF_ACCOUNT,
+            &[&account.as_bytes().as_slice(), &now.map(|now| now.0)],
+        )
+        .await?;
+    rows.iter().map(session).collect()
+}
+
+/// Opens the account of a sign-up. False: there is one of that address already.
+pub(super) async fn open_account(
+    write: &Write<'_>,
+    account: Subject,
+    email: &str,
+    password_hash: &str,
+    by: &Client,
+) -> Outcome<bool> {
+    const OPEN: &str = "
+        INSERT INTO accounts (id, email, password_hash, created_at) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (email) DO NOTHING";
+    let id = account.as_bytes().as_slice();
+    let opened = write
+        .db
+        .execute(OPEN, &[&id, &email, &password_hash, &write.now.0])
+        .await?;
+    if opened > 0 {
+        let event = Event {
+            name: "account_activated",
+            account: Some(account),
+            session: None,
+        };
+        audit::append(write, &event, by).await?;
+    }
+    Ok(opened > 0)
+}

@@ -1,0 +1,46 @@
+//! What goes when it has no effect any more, a few hundred rows at a time, so that no logout waits behind it. The same for both stores.
+
+use std::time::Duration;
+
+/// The most rows of one step; each step is a write of its own.
+pub const STEP: u16 = 500;
+
+/// Mailed codes, errands and pending sign-ups.
+const SHORT: Duration = Duration::from_secs(86_400);
+/// Ended sessions and their receipts.
+const LONG: Duration = Duration::from_secs(30 * 86_400);
+/// The audit log.
+const AUDIT: Duration = Duration::from_secs(400 * 86_400);
+/// A row of the feed stays at least so long, however early its tokens expire: a gateway that polls does not meet a gap.
+const FEED: Duration = Duration::from_secs(600);
+
+/// One kind of rows that may go.
+pub struct Pruned {
+    /// Where they are.
+    pub table: &'static str,
+    /// The condition, in the SQL of both stores: `:before` is the moment before which they are too old, `:forgotten` the second before
+    /// which tokens are forgotten.
+    pub which: &'static str,
+    /// How old they must be.
+    pub age: Duration,
+}
+
+/// All kinds.
+pub const PRUNED: [Pruned; 10] = [
+    Pruned { table: "challenges", which: "created_at < :before", age: SHORT },
+    Pruned { table: "attempts", which: "at < :before", age: SHORT },
+    Pruned { table: "outbox", which: "created_at < :before", age: SHORT },
+    Pruned { table: "mails_sent", which: "at < :before", age: SHORT },
+    Pruned { table: "sessions", which: "ended_at < :before", age: LONG },
+    Pruned { table: "sessions", which: "absolute_deadline < :before", age: LONG },
+    Pruned { table: "receipts", which: "at < :before", age: LONG },
+    Pruned { table: "audit", which: "at < :before", age: AUDIT },
+    Pruned { table: "gateways", which: "live_until < :before", age: SHORT },
+    // The newest row stays, so that the cursor of a gateway that is up to date always finds its mark; so does that of the keys.
+    Pruned {
+        table: "feed",
+        which: "at < :before AND (session IS NULL OR exp < :forgotten)
+                AND number < (SELECT number FROM feed_head) AND number <> (SELECT keys FROM feed_head)",
+        age: FEED,
+    },
+];
