@@ -29,6 +29,8 @@ pub mod gateways;
 pub mod keys;
 pub mod login;
 pub mod mail;
+pub mod moving;
+pub mod operation;
 pub mod outbox;
 pub mod owner;
 pub mod password;

@@ -7,10 +7,14 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use companion::clock::Clock;
 use companion::config::{self, Read, Settings};
+use companion::operation;
+use companion::postgres::Options;
+use companion::secret;
 use companion::service::Service;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+use zeroize::Zeroizing;
 
 /// Accounts, sessions and revocations for services behind Envoy.
 #[derive(Parser)]
@@ -27,10 +31,45 @@ struct Arguments {
 enum Command {
     /// Runs the companion.
     Serve,
+    /// Copies the embedded store into a file, also while the companion runs. The master key is not in it.
+    Backup {
+        /// The file; it must not exist yet.
+        file: PathBuf,
+    },
+    /// Moves the embedded store into an empty PostgreSQL database; no companion may run on either. Safe to run again.
+    Migrate(Migrate),
+    /// Sessions, directly in the store.
+    Sessions {
+        #[command(subcommand)]
+        command: SessionsCommand,
+    },
     /// Reads the configuration, and says what is wrong with it.
     CheckConfig,
     /// Prints the filter's configuration that matches this companion.
     FilterConfig,
+}
+
+#[derive(clap::Args)]
+struct Migrate {
+    /// The database's URL. A password in it is seen by everybody on this machine: prefer --to-file.
+    #[arg(long, required_unless_present = "to_file", conflicts_with = "to_file")]
+    to: Option<String>,
+    /// The file with the database's URL.
+    #[arg(long)]
+    to_file: Option<PathBuf>,
+    /// The authorities that may have signed the server's certificate, as PEM; needed off this machine.
+    #[arg(long)]
+    ca_file: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum SessionsCommand {
+    /// Ends sessions. After a restored backup or a failover that may have lost something: all of them.
+    End {
+        /// All sessions of all accounts.
+        #[arg(long, required = true)]
+        all: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -44,6 +83,11 @@ fn main() -> ExitCode {
     };
     match arguments.command {
         Command::Serve => serve(read),
+        Command::Backup { file } => told(operation::backup(&read.settings, &file)),
+        Command::Migrate(arguments) => told(migrate(&read.settings, arguments)),
+        Command::Sessions {
+            command: SessionsCommand::End { .. },
+        } => told(blocking(operation::end_all_sessions(&read.settings))),
         Command::CheckConfig => {
             for name in &read.unknown {
                 eprintln!("latchkey: warning: the variable {name} means nothing");
@@ -56,6 +100,38 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
     }
+}
+
+/// What a command did, or why it did not.
+fn told(outcome: Result<String, String>) -> ExitCode {
+    match outcome {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(text) => {
+            eprintln!("latchkey: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn blocking(work: impl Future<Output = Result<String, String>>) -> Result<String, String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    runtime.block_on(work)
+}
+
+fn migrate(settings: &Settings, arguments: Migrate) -> Result<String, String> {
+    let url = match (arguments.to, &arguments.to_file) {
+        (_, Some(file)) => secret::read(file).map_err(|error| error.to_string())?,
+        (url, None) => Zeroizing::new(url.unwrap_or_default()),
+    };
+    let options = Options {
+        url,
+        ca_file: arguments.ca_file,
+        connections: 1,
+    };
+    blocking(operation::migrate(settings, options))
 }
 
 /// The environment; a variable that is no text is none of ours.

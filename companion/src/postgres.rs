@@ -3,6 +3,7 @@
 //! Where one statement says it all it is sent alone; else the statements of a transaction follow `BEGIN` and the time. Time that decides
 //! is the database's.
 
+mod arrival;
 mod audit;
 mod codes;
 mod columns;
@@ -43,6 +44,7 @@ use crate::store::{
 };
 use crate::throttle::Limit;
 
+pub use self::arrival::Arrival;
 pub use self::connect::{OpenError, Options};
 
 /// The store in a database.
@@ -82,7 +84,7 @@ impl Postgres {
         let pool = connect::pool(&address, options.connections, Arc::clone(&witness))?;
         let head = follow::look(&pool, &clock, &witness)
             .await
-            .map_err(OpenError::new)?;
+            .map_err(|error| OpenError::of(&error))?;
         let moved = Arc::new(Moved {
             feed: watch::Sender::new(head.cursor.number),
             gateways: watch::Sender::new(0),

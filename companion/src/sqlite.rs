@@ -1,8 +1,10 @@
 //! The embedded store: SQLite in WAL mode with `synchronous=FULL`, one writer, readers beside it, one process at a time.
 
 mod audit;
+mod backup;
 mod codes;
 mod columns;
+mod departure;
 mod ending;
 mod feed;
 mod gateways;
@@ -36,6 +38,9 @@ use crate::store::{
     Requested, Rotation, SealedKey, SealedKeys, Session, Store,
 };
 use crate::throttle::Limit;
+
+pub use self::backup::backup;
+pub use self::departure::Departure;
 
 mod schema {
     refinery::embed_migrations!("migrations/sqlite");
@@ -87,27 +92,20 @@ impl Sqlite {
     /// # Errors
     /// When another process holds it, when the schema is of another version, or when the disk refuses.
     pub fn open(folder: &Path, clock: Clock, longest_token: Duration) -> Result<Self, OpenError> {
-        let path = folder.join("latchkey.lock");
-        let lock = private_file(&path)?;
-        lock.try_lock().map_err(|_| {
-            OpenError(format!(
-                "{}: another companion uses this state directory",
-                folder.display()
-            ))
-        })?;
-
+        let lock = lock(folder)?;
         let before = clock.now();
         let lost = Lost {
             before,
             last_exp: before.seconds().plus(longest_token),
         };
         let path = folder.join("latchkey.db");
-        let mut db = open_private(&path)?;
-        set_up(&db, "FULL").map_err(because(&path))?;
-        schema::migrations::runner()
-            .run(&mut db)
-            .map_err(because(&path))?;
+        let db = open_main(folder)?;
         demand_full_durability(&db, &path)?;
+        if departure::is_closed(&db).map_err(because(&path))? {
+            return Err(because(&path)(
+                "this store was moved to PostgreSQL; it is not the one any more (if the move was interrupted, run it again)",
+            ));
+        }
         let head = db
             .query_row("SELECT number FROM feed_head", [], |row| {
                 columns::uint(row, "number")
@@ -122,11 +120,7 @@ impl Sqlite {
         let writer = Writer::start(db, clock.clone(), tell, lost).map_err(because(&path))?;
 
         let path = folder.join("throttle.db");
-        let mut db = open_private(&path)?;
-        set_up(&db, "NORMAL").map_err(because(&path))?;
-        throttle_schema::migrations::runner()
-            .run(&mut db)
-            .map_err(because(&path))?;
+        let db = open_throttle(folder)?;
         let (nobody, _) = watch::channel(0);
         let throttle = Writer::start(db, clock.clone(), nobody, lost).map_err(because(&path))?;
         Ok(Self {
@@ -138,6 +132,39 @@ impl Sqlite {
             _lock: lock,
         })
     }
+}
+
+/// Of all processes one at a time has the store.
+fn lock(folder: &Path) -> Result<File, OpenError> {
+    let lock = private_file(&folder.join("latchkey.lock"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(_) => Err(because(folder)(
+            "another companion uses this state directory",
+        )),
+    }
+}
+
+/// What must last, with its schema up to date.
+fn open_main(folder: &Path) -> Result<Connection, OpenError> {
+    let path = folder.join("latchkey.db");
+    let mut db = open_private(&path)?;
+    set_up(&db, "FULL").map_err(because(&path))?;
+    schema::migrations::runner()
+        .run(&mut db)
+        .map_err(because(&path))?;
+    Ok(db)
+}
+
+/// The counters, with their schema up to date.
+fn open_throttle(folder: &Path) -> Result<Connection, OpenError> {
+    let path = folder.join("throttle.db");
+    let mut db = open_private(&path)?;
+    set_up(&db, "NORMAL").map_err(because(&path))?;
+    throttle_schema::migrations::runner()
+        .run(&mut db)
+        .map_err(because(&path))?;
+    Ok(db)
 }
 
 /// Makes the file with mode 0600 before SQLite opens it; the WAL takes over its mode (ST-05).

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use super::witness::Witness;
 use super::work::because;
+use crate::store::StoreError;
 
 /// Where the database is, and how it is reached.
 #[derive(Clone)]
@@ -37,6 +38,11 @@ pub struct OpenError(String);
 impl OpenError {
     pub(super) fn new(reason: impl fmt::Display) -> Self {
         Self(format!("PostgreSQL: {reason}"))
+    }
+
+    /// Of the open store, which says so itself.
+    pub(super) fn of(error: &StoreError) -> Self {
+        Self(error.to_string())
     }
 }
 
@@ -186,7 +192,7 @@ pub(super) async fn place(pool: &Pool) -> Result<Object, String> {
 
 /// Which server this is, after it has shown that what it commits lasts (CF-08). A promoted standby, and a cluster that was put back to
 /// an earlier point, have another timeline; a restored dump another identifier.
-async fn look_at(client: &Client) -> Result<String, String> {
+pub(super) async fn look_at(client: &Client) -> Result<String, String> {
     const LOOK: &str = "
         SELECT current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'),
             (SELECT system_identifier FROM pg_control_system()) || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)";

@@ -1,0 +1,81 @@
+//! The operator's commands that work on the store itself, beside or without a running companion.
+
+use std::path::Path;
+
+use crate::clock::Clock;
+use crate::config::{Settings, StoreKind};
+use crate::moving::{self, Moved};
+use crate::postgres::Options;
+use crate::service::open_store;
+use crate::sqlite;
+
+/// How many sessions end in one transaction (design section 4).
+const BATCH: u32 = 1_000;
+
+/// Copies the embedded store. Gives what to tell the operator.
+///
+/// # Errors
+/// What to tell him.
+pub fn backup(settings: &Settings, file: &Path) -> Result<String, String> {
+    if settings.store.kind != StoreKind::Sqlite {
+        return Err(
+            "the store is PostgreSQL: back it up with its own tools (docs/OPERATIONS.md)"
+                .to_owned(),
+        );
+    }
+    sqlite::backup(&settings.state, file).map_err(|error| error.to_string())?;
+    Ok(format!(
+        "{}: the store, without the master key, which must be kept elsewhere",
+        file.display()
+    ))
+}
+
+/// Moves the embedded store into a database.
+///
+/// # Errors
+/// What to tell the operator.
+pub async fn migrate(settings: &Settings, to: Options) -> Result<String, String> {
+    if settings.store.kind != StoreKind::Sqlite {
+        return Err("the settings name PostgreSQL already; name the embedded store".to_owned());
+    }
+    match moving::to_postgres(&settings.state, to, Clock::system()).await {
+        Err(error) => Err(error.to_string()),
+        Ok(Moved::Before) => {
+            Ok("everything had been moved before; the embedded store is closed".to_owned())
+        }
+        Ok(Moved::Now(counts)) => {
+            let counts: Vec<_> = counts
+                .iter()
+                .map(|(name, count)| format!("{name}: {count}"))
+                .collect();
+            Ok(format!(
+                "moved and counted:\n  {}\nThe embedded store is closed. Set store.kind = \"postgres\", keep the master key.",
+                counts.join("\n  ")
+            ))
+        }
+    }
+}
+
+/// Ends all sessions of all accounts, a thousand at a time.
+///
+/// # Errors
+/// What to tell the operator; what has ended before stays ended.
+pub async fn end_all_sessions(settings: &Settings) -> Result<String, String> {
+    let store = open_store(settings, Clock::system())
+        .await
+        .map_err(|error| error.to_string())?;
+    let (mut sessions, mut last) = (0, 0);
+    while let Some(revocation) = store
+        .end_some(BATCH)
+        .await
+        .map_err(|error| error.to_string())?
+    {
+        sessions += revocation.sessions;
+        last = revocation.number;
+    }
+    Ok(if sessions == 0 {
+        "there was no session to end".to_owned()
+    } else {
+        format!("{sessions} sessions ended; the last revocation has the number {last}")
+    })
+}
