@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::app::KeyRing;
+use crate::entropy;
 use crate::gateways::Gateways;
 use crate::store::{CursorFound, FeedRead, Store};
 
@@ -57,6 +58,7 @@ impl Feed {
             gateways,
             issuer,
             held: Vec::new(),
+            woken: Instant::now(),
         };
         (Self { polls }, reader.run(waiting, stop))
     }
@@ -91,41 +93,70 @@ struct Reader {
     gateways: Arc<Gateways>,
     issuer: String,
     held: Vec<Held>,
+    /// When all polls were last looked at because the feed had moved.
+    woken: Instant,
 }
+
+/// However fast the feed moves, all polls are woken at most so often; and with more than [`MANY`] gateways, at most so often.
+const BETWEEN: Duration = Duration::from_millis(20);
+const BETWEEN_MANY: Duration = Duration::from_millis(100);
+const MANY: usize = 1_000;
+/// With more polls than these their heartbeats are spread over the last fifth of the hold: those that came together do not come back
+/// together.
+const FEW: usize = 100;
 
 impl Reader {
     async fn run(mut self, mut waiting: mpsc::Receiver<Poll>, mut stop: watch::Receiver<bool>) {
         let mut moved = self.store.feed_moved();
+        let mut has_moved = false;
         loop {
-            let has_moved = tokio::select! {
+            let wake = has_moved.then(|| self.woken + self.between());
+            let due = self.held.iter().map(|held| held.until).chain(wake).min();
+            tokio::select! {
                 poll = waiting.recv() => {
                     let Some(poll) = poll else { return };
                     self.take(poll, *stop.borrow());
-                    false
                 }
                 change = moved.changed() => {
                     if change.is_err() { return }
-                    true
+                    has_moved = true;
                 }
                 Ok(()) = stop.changed() => {
                     self.held.iter_mut().for_each(|held| held.until = Instant::now());
-                    false
                 }
-                () = sleep_until(self.held.iter().map(|held| held.until).min().unwrap_or_else(Instant::now)),
-                    if !self.held.is_empty() => false,
-            };
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+            }
             while let Ok(poll) = waiting.try_recv() {
                 self.take(poll, *stop.borrow());
             }
-            self.round(has_moved || moved.has_changed().unwrap_or(false))
-                .await;
+            let now = Instant::now();
+            let wakes = has_moved && now >= self.woken + self.between();
+            if wakes {
+                self.woken = now;
+                has_moved = false;
+            }
+            self.round(wakes).await;
+        }
+    }
+
+    fn between(&self) -> Duration {
+        if self.held.len() > MANY {
+            BETWEEN_MANY
+        } else {
+            BETWEEN
         }
     }
 
     fn take(&mut self, poll: Poll, is_ending: bool) {
         let hold = if is_ending { Duration::ZERO } else { poll.hold };
+        let early = if self.held.len() > FEW {
+            let [drawn] = entropy::bytes::<1>();
+            hold / 5 * u32::from(drawn) / 255
+        } else {
+            Duration::ZERO
+        };
         self.held.push(Held {
-            until: Instant::now() + hold,
+            until: Instant::now() + hold.saturating_sub(early),
             is_known: false,
             poll,
         });
