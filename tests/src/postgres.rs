@@ -7,7 +7,7 @@ use std::fs::{self, File, Permissions};
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{self, Command, Stdio};
+use std::process::{self, Command};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -280,7 +280,7 @@ impl Postgres {
     }
 
     /// Under another name until it is whole: an interrupted start leaves nothing that looks like data.
-    fn make_data(&self) -> Result<(), Fault> {
+    fn make_data(&mut self) -> Result<(), Fault> {
         if self.data().exists() {
             return Ok(());
         }
@@ -295,19 +295,19 @@ impl Postgres {
         let mut command = Command::new(self.owner.programs()?.join("initdb"));
         self.owner.run(&mut command, &self.folder);
         // Without a sync this once: nothing is committed yet.
-        let output = command
+        command
             .args(["--no-sync", "--no-locale", "--encoding=UTF8"])
             .args(["--auth=scram-sha-256", "--username", USER])
             .arg("--pwfile")
             .arg(self.folder.join("password"))
             .arg("-D")
-            .arg(&unfinished)
-            .stdin(Stdio::null())
-            .output()
-            .map_err(Fault::while_doing("starting initdb"))?;
-        if !output.status.success() {
-            let words = String::from_utf8_lossy(&output.stderr);
-            return Err(Fault::new(format!("initdb: {}", words.trim())));
+            .arg(&unfinished);
+        let mut part = Part::start("initdb", command, self.folder.join("initdb.log"))?;
+        self.reaper.add_with(part.id(), "TERM");
+        let status = wait_for("initdb", PATIENCE, || Ok(part.end()));
+        self.reaper.release(part.id());
+        if !status?.success() {
+            part.must_run()?;
         }
         fs::rename(&unfinished, self.data()).map_err(Fault::while_doing(unfinished.display()))
     }

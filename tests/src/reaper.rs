@@ -10,6 +10,8 @@ use crate::fault::Fault;
 /// Reads `add <id> <signal>` and `drop <id>`; at the end of its input sends what is left its signal, SIGKILL to what that does not end
 /// soon, and removes the folder, if one was named.
 const SCRIPT: &str = r#"
+# Not so for the dead whom nobody has buried yet.
+lives() { kill -s 0 "$1" && ! grep -q '^State:.*Z' "/proc/$1/status"; }
 known=
 while read -r word id signal; do
     others=
@@ -21,7 +23,7 @@ for one in $known; do kill -s "${one#*:}" "${one%:*}"; done
 for one in $known; do
     [ "${one#*:}" != KILL ] || continue
     looks=0
-    while kill -s 0 "${one%:*}" && [ $looks -lt 60 ]; do sleep 0.1; looks=$((looks + 1)); done
+    while lives "${one%:*}" && [ $looks -lt 60 ]; do sleep 0.1; looks=$((looks + 1)); done
     kill -s KILL "${one%:*}"
 done
 [ -z "$1" ] || rm -rf -- "$1"
