@@ -1,25 +1,28 @@
-# Every target does one thing, through tools/ or cargo. The wasm module and Envoy are files: made once, when missing or outdated.
+# Every target does one thing, through tools/ or cargo. The wasm module, Envoy and PostgreSQL are files: made once, when missing or
+# outdated.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo smoke stack test lint wasm clean
 
 MODULE := envoy/latchkey.wasm
 ENVOY_BINARY := .tools/envoy
+POSTGRES_FOLDER := .tools/postgres
+STACK := $(MODULE) $(ENVOY_BINARY) $(if $(filter postgres,$(STORE)),$(POSTGRES_FOLDER))
 MODULE_SOURCES := $(shell find filter token -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock rust-toolchain.toml tools/wasm
 
 help:
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
 
-demo: $(MODULE) $(ENVOY_BINARY) ## companion, Envoy and an example app; the walk on screen; then up until Ctrl-C
+demo: $(STACK) ## companion, Envoy and an example app; the walk on screen; then up until Ctrl-C
 	@tools/stack demo
 
-smoke: $(MODULE) $(ENVOY_BINARY) ## the same walk, exits 0 or 1
+smoke: $(STACK) ## the same walk, exits 0 or 1
 	@tools/stack smoke
 
-stack: $(MODULE) $(ENVOY_BINARY) ## the same stack without the walk: prints `ready` and its addresses, runs until SIGTERM
+stack: $(STACK) ## the same stack without the walk: prints `ready` and its addresses, runs until SIGTERM
 	@tools/stack stack
 
-test: $(MODULE) $(ENVOY_BINARY) ## everything: unit, property, wasmtime, stores, end-to-end on real Envoy
+test: $(MODULE) $(ENVOY_BINARY) $(POSTGRES_FOLDER) ## everything: unit, property, wasmtime, stores, end-to-end on real Envoy
 	@tools/test
 
 lint: ## format, clippy natively and on wasm, docs, dependencies
@@ -36,3 +39,7 @@ $(MODULE): $(MODULE_SOURCES)
 
 $(ENVOY_BINARY): tools/envoy
 	@tools/envoy
+
+# Its age says nothing: it is a folder of the system, or of a package.
+$(POSTGRES_FOLDER):
+	@tools/postgres

@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A running program; dropping it kills it.
 pub struct Part {
-    name: &'static str,
+    name: String,
     child: Child,
     log: PathBuf,
 }
@@ -24,7 +24,7 @@ impl Part {
     ///
     /// # Errors
     /// When it does not start.
-    pub fn start(name: &'static str, mut command: Command, log: PathBuf) -> Result<Self, Fault> {
+    pub fn start(name: &str, mut command: Command, log: PathBuf) -> Result<Self, Fault> {
         let output = File::options()
             .create(true)
             .append(true)
@@ -38,12 +38,16 @@ impl Part {
             .process_group(0)
             .spawn()
             .map_err(Fault::while_doing(format!("starting {name}")))?;
-        Ok(Self { name, child, log })
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            log,
+        })
     }
 
     /// What it is called.
-    pub const fn name(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Its process id.
@@ -65,11 +69,17 @@ impl Part {
 
     /// SIGTERM; SIGKILL when that does not end it in time.
     pub fn terminate(&mut self) {
-        self.signal("TERM");
-        let _ = wait_for("its end", PATIENCE, || {
+        self.end_by("TERM", PATIENCE);
+    }
+
+    /// The signal of that name; SIGKILL when that does not end it within `patience`. Whether it ended by itself.
+    pub fn end_by(&mut self, signal: &str, patience: Duration) -> bool {
+        self.signal(signal);
+        let end = wait_for("its end", patience, || {
             Ok(self.child.try_wait().ok().flatten())
         });
         self.kill();
+        end.is_ok()
     }
 
     /// How it ended, if it has.
@@ -85,7 +95,7 @@ impl Part {
         let Some(status) = self.end() else {
             return Ok(());
         };
-        let name = self.name;
+        let name = &self.name;
         let log = self.log();
         let lines: Vec<_> = log.lines().collect();
         let last = lines[lines.len().saturating_sub(15)..].join("\n");

@@ -49,6 +49,27 @@ pub fn envoy() -> Result<PathBuf, Fault> {
     )))
 }
 
+/// The folder of PostgreSQL's server programs: the one that `POSTGRES` names, or the one that the Makefile gets.
+///
+/// # Errors
+/// When there is none.
+pub fn postgres() -> Result<PathBuf, Fault> {
+    let path = match env::var_os("POSTGRES").filter(|path| !path.is_empty()) {
+        Some(path) => PathBuf::from(path),
+        None => root().join(".tools/postgres"),
+    };
+    let is_there = |name: &str| path.join(name).is_file();
+    if is_there("initdb") && is_there("postgres") {
+        return path
+            .canonicalize()
+            .map_err(Fault::while_doing(path.display()));
+    }
+    let path = path.display();
+    Err(Fault::new(format!(
+        "there is no PostgreSQL at {path}; run: make .tools/postgres"
+    )))
+}
+
 /// The shipped configuration, once the module that it loads is there.
 ///
 /// # Errors

@@ -1,9 +1,9 @@
-//! The five ports of a stack: the shipped ones, those of the environment, or free ones; and the configuration rewritten to them.
+//! The ports of a stack: the shipped ones, those of the environment, or free ones; and those of its further replicas and gateways.
 
 use std::env;
 use std::net::TcpListener;
 use std::process;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::fault::Fault;
 
@@ -20,107 +20,156 @@ pub struct Ports {
     pub internal: u16,
     /// The example app.
     pub app: u16,
+    /// PostgreSQL, where there is one.
+    pub postgres: u16,
 }
 
-/// What the shipped configuration says.
+/// What the shipped configuration says, and a port beside that of a PostgreSQL which may run already.
 pub const SHIPPED: Ports = Ports {
     gateway: 8000,
     envoy_admin: 9901,
     companion: 8080,
     internal: 8081,
     app: 8090,
+    postgres: 5439,
 };
+
+/// From each number to the next.
+const STEP: u16 = 10;
 
 /// Below the range from which the kernel takes the ports of outgoing connections, so that none of these sits on a free port.
 const FREE: std::ops::Range<u16> = 11_000..31_000;
 
 impl Ports {
-    /// The shipped ports, each overridden by its `LATCHKEY_PORT_…` variable.
+    /// The shipped ports, each overridden by its `LATCHKEY_PORT_…` variable, for `numbers` numbers.
     ///
     /// # Errors
     /// When a variable is not a port.
-    pub fn from_environment() -> Result<Self, Fault> {
+    pub fn from_environment(numbers: usize) -> Result<Self, Fault> {
         let port = |name: &str, shipped: u16| match env::var(format!("LATCHKEY_PORT_{name}")) {
             Ok(text) => text
                 .parse()
                 .map_err(|_| Fault::new(format!("LATCHKEY_PORT_{name}={text} is not a port"))),
             Err(_) => Ok(shipped),
         };
+        // There is one app. It makes way for companion 1, which takes the app's shipped port.
+        let app = SHIPPED.app + SHIPPED.number(numbers.saturating_sub(1)).gateway - SHIPPED.gateway;
         Ok(Self {
             gateway: port("GATEWAY", SHIPPED.gateway)?,
             envoy_admin: port("ENVOY_ADMIN", SHIPPED.envoy_admin)?,
             companion: port("COMPANION", SHIPPED.companion)?,
             internal: port("INTERNAL", SHIPPED.internal)?,
-            app: port("APP", SHIPPED.app)?,
+            app: port("APP", app)?,
+            postgres: port("POSTGRES", SHIPPED.postgres)?,
         })
     }
 
-    /// Five free ports that no other stack of this process gets.
+    /// Free ports that no other stack of this process gets.
     ///
     /// # Errors
     /// When none are left.
     pub fn free() -> Result<Self, Fault> {
+        Self::free_block(1)
+    }
+
+    /// The same for `numbers` numbers.
+    ///
+    /// # Errors
+    /// When none are left.
+    pub fn free_block(numbers: usize) -> Result<Self, Fault> {
+        let size = u16::try_from(numbers)
+            .ok()
+            .and_then(|numbers| STEP.checked_mul(numbers))
+            .unwrap_or(u16::MAX);
+        let first = free_range(size)?;
         Ok(Self {
-            gateway: free_port()?,
-            envoy_admin: free_port()?,
-            companion: free_port()?,
-            internal: free_port()?,
-            app: free_port()?,
+            gateway: first,
+            envoy_admin: first + 1,
+            companion: first + 2,
+            internal: first + 3,
+            app: first + 4,
+            postgres: first + 5,
         })
+    }
+
+    /// The ports of number `number`. There is one app and one PostgreSQL for all of them.
+    #[must_use]
+    pub fn number(&self, number: usize) -> Self {
+        let step = STEP.saturating_mul(u16::try_from(number).unwrap_or(u16::MAX));
+        let moved = |port: u16| port.saturating_add(step);
+        Self {
+            gateway: moved(self.gateway),
+            envoy_admin: moved(self.envoy_admin),
+            companion: moved(self.companion),
+            internal: moved(self.internal),
+            app: self.app,
+            postgres: self.postgres,
+        }
+    }
+
+    /// Whether so many replicas and gateways, the app and perhaps PostgreSQL can all listen.
+    ///
+    /// # Errors
+    /// Names two that would listen on the same port.
+    pub fn check(&self, replicas: usize, gateways: usize, postgres: bool) -> Result<(), Fault> {
+        let mut taken = vec![("the example app".to_owned(), self.app)];
+        if postgres {
+            taken.push(("PostgreSQL".to_owned(), self.postgres));
+        }
+        for number in 0..gateways {
+            let ports = self.number(number);
+            taken.push((format!("gateway {number}"), ports.gateway));
+            taken.push((format!("Envoy {number}'s admin"), ports.envoy_admin));
+        }
+        for number in 0..replicas {
+            let ports = self.number(number);
+            taken.push((format!("companion {number}"), ports.companion));
+            taken.push((format!("companion {number}'s internal"), ports.internal));
+        }
+        for (at, (name, port)) in taken.iter().enumerate() {
+            if let Some((other, _)) = taken[..at].iter().find(|(_, other)| other == port) {
+                return Err(Fault::new(format!(
+                    "{other} and {name} would both listen on port {port}; LATCHKEY_PORT_… moves them, number k takes {STEP}·k more"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// What tokens name as their issuer: the gateway as a browser on this machine sees it.
     pub fn issuer(&self) -> String {
         format!("http://localhost:{}", self.gateway)
     }
-
-    /// The configuration with these ports in place of the shipped ones, and nothing else changed.
-    ///
-    /// # Errors
-    /// When it names a port that is not one of the shipped ones, or leaves one out.
-    pub fn rewrite(&self, configuration: &str) -> Result<String, Fault> {
-        const PORT: &str = "port_value: ";
-        let pairs = [
-            (SHIPPED.gateway, self.gateway),
-            (SHIPPED.envoy_admin, self.envoy_admin),
-            (SHIPPED.companion, self.companion),
-            (SHIPPED.internal, self.internal),
-            (SHIPPED.app, self.app),
-        ];
-        let mut parts = configuration.split(PORT);
-        let mut rewritten = parts.next().unwrap_or_default().to_owned();
-        let mut seen = Vec::new();
-        for part in parts {
-            let digits = part
-                .find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(part.len());
-            let (number, rest) = part.split_at(digits);
-            let (shipped, port) = pairs
-                .iter()
-                .find(|(shipped, _)| shipped.to_string() == number)
-                .ok_or_else(|| Fault::new(format!("envoy.yaml names the port {number}")))?;
-            seen.push(*shipped);
-            rewritten.push_str(&format!("{PORT}{port}{rest}"));
-        }
-        if let Some((missing, _)) = pairs.iter().find(|(shipped, _)| !seen.contains(shipped)) {
-            return Err(Fault::new(format!("envoy.yaml has no port {missing}")));
-        }
-        // Issuer and audience are the gateway's own address.
-        let issuer = |ports: &Self| format!("\"{}\"", ports.issuer());
-        Ok(rewritten.replace(&issuer(&SHIPPED), &issuer(self)))
-    }
 }
 
-fn free_port() -> Result<u16, Fault> {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let size = FREE.end - FREE.start;
+/// A free port that nobody else in this process gets.
+///
+/// # Errors
+/// When none is left.
+pub fn free_port() -> Result<u16, Fault> {
+    free_range(1)
+}
+
+/// The first of `size` free ports in a row.
+fn free_range(size: u16) -> Result<u16, Fault> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let all = u32::from(FREE.end - FREE.start);
     // Each process begins elsewhere: several test runs on one machine seldom meet.
-    let begin = u16::try_from(process::id().wrapping_mul(101) % u32::from(size)).unwrap_or(0);
-    for _ in 0..size {
-        let offset = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(begin) % size;
-        let port = FREE.start + offset;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return Ok(port);
+    let begin = process::id().wrapping_mul(101) % all;
+    for _ in 0..all {
+        let offset = NEXT
+            .fetch_add(u32::from(size), Ordering::Relaxed)
+            .wrapping_add(begin)
+            % all;
+        let first = u32::from(FREE.start) + offset;
+        let Ok(first) = u16::try_from(first) else {
+            continue;
+        };
+        let Some(end) = first.checked_add(size).filter(|end| *end <= FREE.end) else {
+            continue;
+        };
+        if (first..end).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+            return Ok(first);
         }
     }
     Err(Fault::new("no port is free"))
@@ -130,34 +179,35 @@ fn free_port() -> Result<u16, Fault> {
 mod tests {
     use super::*;
 
-    const OTHERS: Ports = Ports {
-        gateway: 8080,
-        envoy_admin: 8000,
-        companion: 9901,
-        internal: 1,
-        app: 8081,
-    };
-
     #[test]
-    fn ports_are_rewritten_in_one_pass_and_nothing_else_is() {
-        let shipped =
-            std::fs::read_to_string(crate::place::root().join("envoy/envoy.yaml")).unwrap();
-        assert_eq!(SHIPPED.rewrite(&shipped).unwrap(), shipped);
-        let rewritten = OTHERS.rewrite(&shipped).unwrap();
-        let changed: Vec<_> = shipped
-            .lines()
-            .zip(rewritten.lines())
-            .filter(|(before, after)| before != after)
-            .map(|(_, after)| after.trim())
+    fn every_port_of_a_block_is_free_and_no_other_block_has_it() {
+        let (one, other) = (Ports::free_block(3).unwrap(), Ports::free_block(3).unwrap());
+        one.check(3, 3, true).unwrap();
+        let listeners: Vec<_> = [one, other]
+            .iter()
+            .flat_map(|ports| (0..3).map(|number| ports.number(number)))
+            .flat_map(|ports| {
+                [
+                    ports.gateway,
+                    ports.envoy_admin,
+                    ports.companion,
+                    ports.internal,
+                ]
+            })
+            .chain([one.app, one.postgres, other.app, other.postgres])
+            .map(|port| TcpListener::bind(("127.0.0.1", port)).unwrap())
             .collect();
-        assert_eq!(changed.len(), 7, "{changed:#?}");
-        assert!(changed.contains(&"\"issuer\": \"http://localhost:8080\","));
-        assert_eq!(shipped.lines().count(), rewritten.lines().count());
+        assert_eq!(listeners.len(), 28);
     }
 
     #[test]
-    fn a_configuration_with_another_port_is_refused() {
-        let fault = SHIPPED.rewrite("port_value: 8001 }").unwrap_err();
-        assert!(fault.to_string().contains("8001"));
+    fn two_that_would_share_a_port_are_named() {
+        SHIPPED.check(1, 5, true).unwrap();
+        let text = SHIPPED.check(2, 2, true).unwrap_err().to_string();
+        assert!(text.contains("the example app and companion 1"), "{text}");
+        Ports::from_environment(3)
+            .unwrap()
+            .check(3, 3, true)
+            .unwrap();
     }
 }

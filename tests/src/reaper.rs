@@ -7,16 +7,25 @@ use std::process::{Child, Command, Stdio};
 
 use crate::fault::Fault;
 
-/// Reads `add <id>` and `drop <id>`; at the end of its input kills what is left and removes the folder, if one was named.
+/// Reads `add <id> <signal>` and `drop <id>`; at the end of its input sends what is left its signal, SIGKILL to what that does not end
+/// soon, and removes the folder, if one was named.
 const SCRIPT: &str = r#"
-ids=
-while read -r word id; do
+# Not so for the dead whom nobody has buried yet.
+lives() { kill -s 0 "$1" && ! grep -q '^State:.*Z' "/proc/$1/status"; }
+known=
+while read -r word id signal; do
     others=
-    for known in $ids; do [ "$known" = "$id" ] || others="$others $known"; done
-    ids=$others
-    [ "$word" = drop ] || ids="$ids $id"
+    for one in $known; do [ "${one%:*}" = "$id" ] || others="$others $one"; done
+    known=$others
+    [ "$word" = drop ] || known="$known $id:$signal"
 done
-for id in $ids; do kill -s KILL "$id"; done
+for one in $known; do kill -s "${one#*:}" "${one%:*}"; done
+for one in $known; do
+    [ "${one#*:}" != KILL ] || continue
+    looks=0
+    while lives "${one%:*}" && [ $looks -lt 60 ]; do sleep 0.1; looks=$((looks + 1)); done
+    kill -s KILL "${one%:*}"
+done
 [ -z "$1" ] || rm -rf -- "$1"
 "#;
 
@@ -43,18 +52,23 @@ impl Reaper {
 
     /// From now on it kills that process.
     pub fn add(&mut self, id: u32) {
-        self.tell("add", id);
+        self.tell(&format!("add {id} KILL"));
+    }
+
+    /// From now on it ends that process with the signal of that name, and with SIGKILL when it is slow.
+    pub fn add_with(&mut self, id: u32, signal: &str) {
+        self.tell(&format!("add {id} {signal}"));
     }
 
     /// From now on it does not: the process has ended.
     pub fn release(&mut self, id: u32) {
-        self.tell("drop", id);
+        self.tell(&format!("drop {id}"));
     }
 
-    fn tell(&mut self, word: &str, id: u32) {
+    fn tell(&mut self, line: &str) {
         if let Some(pipe) = self.0.stdin.as_mut() {
             // It fails only when the shell was killed; then there is nobody to tell.
-            let _ = writeln!(pipe, "{word} {id}");
+            let _ = writeln!(pipe, "{line}");
         }
     }
 }

@@ -1,8 +1,12 @@
-//! The whole on this machine: the companion, Envoy on the shipped configuration, the example app; started, waited for, broken and ended.
+//! The whole on this machine: companions, Envoys on the shipped configuration, the example app, perhaps PostgreSQL; started, waited for,
+//! broken and ended. Each companion and each Envoy has a number, from 0; where there is one of each, calls without a number mean it.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+mod parts;
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -11,35 +15,27 @@ use tempfile::TempDir;
 use crate::app::App;
 use crate::client::Client;
 use crate::fault::Fault;
-use crate::mailbox::Mailbox;
 use crate::part::Part;
 use crate::place;
-use crate::ports::Ports;
+use crate::postgres::Postgres;
 use crate::reaper::Reaper;
+use crate::rewrite::rewrite;
+pub use crate::setup::{Setup, Store};
 use crate::watch::wait_for;
 
 /// How long a part may take until it serves; a cold machine compiles the module meanwhile.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The companions' database.
+const DATABASE: &str = "latchkey";
 
 /// What answers 200 once the gate is synced and fresh.
 pub const READY_PATH: &str = "/-/latchkey/ready";
 
-/// How a stack is to be.
-pub struct Setup {
-    /// Who listens where.
-    pub ports: Ports,
-    /// The state directory, kept; a temporary one, removed, when there is none.
-    pub state: Option<PathBuf>,
-    /// Envoy's configuration before its ports are rewritten; the shipped one when there is none.
-    pub configuration: Option<String>,
-    /// More variables for the companion.
-    pub companion: Vec<(String, String)>,
-}
-
 /// A running stack; dropping it kills the parts and removes what is temporary.
 pub struct Stack {
-    companion: Option<Part>,
-    envoy: Option<Part>,
+    companions: Vec<Option<Part>>,
+    envoys: Vec<Option<Part>>,
+    postgres: Option<Postgres>,
     reaper: Reaper,
     setup: Setup,
     folder: PathBuf,
@@ -48,43 +44,30 @@ pub struct Stack {
     _temporary: Option<TempDir>,
 }
 
-impl Setup {
-    /// On these ports, with nothing else changed.
-    pub const fn on(ports: Ports) -> Self {
-        Self {
-            ports,
-            state: None,
-            configuration: None,
-            companion: Vec::new(),
-        }
-    }
-
-    /// With this variable for the companion.
-    #[must_use]
-    pub fn companion(mut self, name: &str, value: &str) -> Self {
-        self.companion.push((name.to_owned(), value.to_owned()));
-        self
-    }
-}
-
 impl Stack {
-    /// Starts all parts and waits until the gate is synced.
+    /// Starts all parts and waits until every gate is synced.
     ///
     /// # Errors
     /// When a part is missing, does not start, ends, or is not ready in time.
     pub fn start(setup: Setup) -> Result<Self, Fault> {
         let mut stack = Self::prepare(setup)?;
-        stack.start_companion()?;
-        stack.start_envoy()?;
+        // The first one makes the keys and tokens that all share.
+        for number in 0..stack.setup.replicas {
+            stack.start_replica(number)?;
+        }
+        for number in 0..stack.setup.gateways {
+            stack.start_gateway(number)?;
+        }
         stack.await_ready()?;
         Ok(stack)
     }
 
-    /// The example app and an empty state; no companion and no Envoy yet.
+    /// The example app, an empty state, and PostgreSQL if it is asked for; no companion and no Envoy yet.
     ///
     /// # Errors
-    /// When the app's port is taken or there is no place for the state.
+    /// When such a stack cannot be, a port is taken, PostgreSQL does not start, or there is no place for the state.
     pub fn prepare(setup: Setup) -> Result<Self, Fault> {
+        setup.check()?;
         let app = App::start(setup.ports.app)?;
         let (folder, temporary) = match &setup.state {
             Some(folder) => {
@@ -103,23 +86,36 @@ impl Stack {
             }
         };
         let reaper = Reaper::start(temporary.as_ref().map(TempDir::path))?;
-        Ok(Self {
-            companion: None,
-            envoy: None,
+        let mut stack = Self {
+            companions: (0..setup.replicas).map(|_| None).collect(),
+            envoys: (0..setup.gateways).map(|_| None).collect(),
+            postgres: None,
             reaper,
             setup,
             folder,
             _app: app,
             _temporary: temporary,
-        })
+        };
+        if stack.setup.store == Store::Postgres {
+            stack.prepare_postgres()?;
+        }
+        Ok(stack)
     }
 
-    /// Starts the companion and waits until it serves.
+    /// Starts companion 0 and waits until it serves.
     ///
     /// # Errors
     /// As [`Stack::start`].
     pub fn start_companion(&mut self) -> Result<(), Fault> {
-        let ports = self.setup.ports;
+        self.start_replica(0)
+    }
+
+    /// Starts that companion and waits until it serves.
+    ///
+    /// # Errors
+    /// As [`Stack::start`].
+    pub fn start_replica(&mut self, number: usize) -> Result<(), Fault> {
+        let ports = self.ports_of(number);
         let mut command = Command::new(place::program("latchkey")?);
         // The launcher's own variables mean nothing to it.
         for (name, _) in std::env::vars_os() {
@@ -136,13 +132,22 @@ impl Stack {
                 "LATCHKEY_INTERNAL_LISTEN",
                 format!("127.0.0.1:{}", ports.internal),
             )
-            .env("LATCHKEY_BASE_URL", ports.issuer())
-            .envs(self.setup.companion.iter().cloned());
-        let part = Part::start("companion", command, self.folder.join("companion.log"))?;
+            .env("LATCHKEY_BASE_URL", self.setup.ports.issuer());
+        if self.setup.store == Store::Postgres {
+            command
+                .env("LATCHKEY_STORE__KIND", "postgres")
+                .env("LATCHKEY_STORE__URL_FILE", self.postgres_url_file());
+        }
+        command.envs(self.setup.companion.iter().cloned());
+        let name = numbered("companion", number, " ");
+        let log = self
+            .folder
+            .join(numbered("companion", number, "-") + ".log");
+        let part = Part::start(&name, command, log)?;
         self.reaper.add(part.id());
-        let part = self.companion.insert(part);
+        let part = slot(&mut self.companions, number)?.insert(part);
         let client = Client::new(ports.internal)?;
-        wait_for("the companion", PATIENCE, || {
+        wait_for(&name, PATIENCE, || {
             part.must_run()?;
             let answer = client.get("/readyz").send();
             Ok(answer
@@ -151,17 +156,31 @@ impl Stack {
         })
     }
 
-    /// Starts Envoy and waits until it answers, whatever it answers.
+    /// Starts Envoy 0 and waits until it answers, whatever it answers.
     ///
     /// # Errors
     /// As [`Stack::start`].
     pub fn start_envoy(&mut self) -> Result<(), Fault> {
-        let ports = self.setup.ports;
+        self.start_gateway(0)
+    }
+
+    /// Starts that Envoy and waits until it answers, whatever it answers. It asks the companion of its number first.
+    ///
+    /// # Errors
+    /// As [`Stack::start`].
+    pub fn start_gateway(&mut self, number: usize) -> Result<(), Fault> {
+        let ports = self.ports_of(number);
+        let count = self.setup.replicas;
+        let replicas: Vec<_> = (number..number + count)
+            .map(|replica| self.ports_of(replica % count))
+            .collect();
         let configuration = match &self.setup.configuration {
-            Some(configuration) => ports.rewrite(configuration)?,
-            None => ports.rewrite(&place::shipped_configuration()?)?,
+            Some(configuration) => configuration.clone(),
+            None => place::shipped_configuration()?,
         };
-        let file = self.folder.join("envoy.yaml");
+        let configuration = rewrite(&configuration, &ports, &replicas, &self.ports().issuer())?;
+        let file_name = numbered("envoy", number, "-");
+        let file = self.folder.join(format!("{file_name}.yaml"));
         fs::write(&file, configuration).map_err(Fault::while_doing(file.display()))?;
         let mut command = Command::new(place::envoy()?);
         command
@@ -176,27 +195,36 @@ impl Stack {
             .arg("--config-path")
             .arg(&file)
             .env("LATCHKEY_GATEWAY_TOKEN", self.gateway_token()?);
-        let part = Part::start("Envoy", command, self.folder.join("envoy.log"))?;
+        let name = numbered("Envoy", number, " ");
+        let log = self.folder.join(format!("{file_name}.log"));
+        let part = Part::start(&name, command, log)?;
         self.reaper.add(part.id());
-        let part = self.envoy.insert(part);
+        let part = slot(&mut self.envoys, number)?.insert(part);
         let client = Client::new(ports.gateway)?;
-        wait_for("Envoy", PATIENCE, || {
+        wait_for(&name, PATIENCE, || {
             part.must_run()?;
             Ok(client.get(READY_PATH).send().ok().map(|_| ()))
         })
     }
 
-    /// Waits until the gate is synced and fresh.
+    /// Waits until the gate of every Envoy that was started is synced and fresh.
     ///
     /// # Errors
     /// When a part ends, or time does.
     pub fn await_ready(&mut self) -> Result<(), Fault> {
-        let client = self.client()?;
-        wait_for("the gate to be synced", PATIENCE, || {
-            self.must_run()?;
-            let answer = client.get(READY_PATH).send()?;
-            Ok((answer.status == 200).then_some(()))
-        })
+        let numbers: Vec<_> = (0..self.setup.gateways)
+            .filter(|number| self.gateway(*number).is_some())
+            .collect();
+        for number in numbers {
+            let client = self.client_of(number)?;
+            let what = numbered("the gate to be synced at Envoy", number, " ");
+            wait_for(&what, PATIENCE, || {
+                self.must_run()?;
+                let answer = client.get(READY_PATH).send()?;
+                Ok((answer.status == 200).then_some(()))
+            })?;
+        }
+        Ok(())
     }
 
     /// Whether all started parts still run.
@@ -204,81 +232,41 @@ impl Stack {
     /// # Errors
     /// Tells which part ended, and its last words.
     pub fn must_run(&mut self) -> Result<(), Fault> {
-        let mut parts = self.companion.iter_mut().chain(&mut self.envoy);
-        parts.try_for_each(Part::must_run)
+        let parts = self.companions.iter_mut().chain(&mut self.envoys);
+        parts.flatten().try_for_each(Part::must_run)?;
+        self.postgres.as_mut().map_or(Ok(()), Postgres::must_run)
     }
 
     /// A fault for each part that has ended since it was last asked; such a part is no longer one.
     pub fn deaths(&mut self) -> Vec<Fault> {
         let mut faults = Vec::new();
-        for slot in [&mut self.companion, &mut self.envoy] {
+        for slot in self.companions.iter_mut().chain(&mut self.envoys) {
             let fault = slot.as_mut().and_then(|part| part.must_run().err());
             if let Some(fault) = fault {
                 end(slot, &mut self.reaper, Part::kill);
                 faults.push(fault);
             }
         }
+        let postgres = self.postgres.as_mut();
+        faults.extend(postgres.and_then(|server| server.must_run().err()));
         faults
     }
 
-    /// SIGKILL to the companion.
-    pub fn kill_companion(&mut self) {
-        end(&mut self.companion, &mut self.reaper, Part::kill);
-    }
-
-    /// SIGTERM to the companion, and waits for its end.
-    pub fn stop_companion(&mut self) {
-        end(&mut self.companion, &mut self.reaper, Part::terminate);
-    }
-
-    /// From its next start on the companion has another `base_url`, and so another issuer in its tokens.
+    /// From its next start on each companion has another `base_url`, and so another issuer in its tokens.
     pub fn rename_companion(&mut self, base_url: &str) {
         let variable = ("LATCHKEY_BASE_URL".to_owned(), base_url.to_owned());
         self.setup.companion.push(variable);
     }
 
-    /// SIGKILL to Envoy.
-    pub fn kill_envoy(&mut self) {
-        end(&mut self.envoy, &mut self.reaper, Part::kill);
-    }
-
     /// Ends everything in order.
     pub fn stop(mut self) {
-        end(&mut self.envoy, &mut self.reaper, Part::terminate);
-        end(&mut self.companion, &mut self.reaper, Part::terminate);
-    }
-
-    /// Envoy, while it runs.
-    pub const fn envoy(&self) -> Option<&Part> {
-        self.envoy.as_ref()
-    }
-
-    /// The companion, while it runs.
-    pub const fn companion(&self) -> Option<&Part> {
-        self.companion.as_ref()
-    }
-
-    /// A caller of the gateway.
-    ///
-    /// # Errors
-    /// As [`Client::new`].
-    pub fn client(&self) -> Result<Client, Fault> {
-        Client::new(self.setup.ports.gateway)
-    }
-
-    /// Who listens where.
-    pub const fn ports(&self) -> Ports {
-        self.setup.ports
-    }
-
-    /// The state directory.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// The mail that the companion has sent.
-    pub fn mailbox(&self) -> Mailbox {
-        Mailbox::new(self.folder.join("mail"))
+        for slot in self.envoys.iter_mut().chain(&mut self.companions) {
+            end(slot, &mut self.reaper, Part::terminate);
+        }
+        if let Some(server) = &mut self.postgres {
+            // It ends either way.
+            let _ = server.stop_fast();
+        }
     }
 
     fn gateway_token(&self) -> Result<String, Fault> {
@@ -290,13 +278,68 @@ impl Stack {
             Err(error) => Err(Fault::while_doing(path.display())(error)),
         }
     }
+
+    /// Starts the server, whose data is kept where the state is, and writes down where the companions find their database.
+    fn prepare_postgres(&mut self) -> Result<(), Fault> {
+        let port = Some(self.setup.ports.postgres);
+        let server = match &self.setup.state {
+            Some(_) => Postgres::start_in(&self.postgres_folder()?, port)?,
+            None => Postgres::start(port)?,
+        };
+        server.ensure_database(DATABASE)?;
+        let path = self.postgres_url_file();
+        let fault = |error: io::Error| Fault::new(format!("{}: {error}", path.display()));
+        if path.exists() {
+            fs::remove_file(&path).map_err(fault)?;
+        }
+        File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .and_then(|mut file| writeln!(file, "{}", server.url(DATABASE)))
+            .map_err(fault)?;
+        self.postgres = Some(server);
+        Ok(())
+    }
+
+    /// In the state directory; for root beside it, because the server runs as another user and the state is private.
+    fn postgres_folder(&self) -> Result<PathBuf, Fault> {
+        let state =
+            fs::metadata(&self.folder).map_err(Fault::while_doing(self.folder.display()))?;
+        if state.uid() != 0 {
+            return Ok(self.folder.join("postgres"));
+        }
+        let mut name = self.folder.file_name().unwrap_or_default().to_owned();
+        name.push(".postgres");
+        Ok(self.folder.with_file_name(name))
+    }
+
+    fn postgres_url_file(&self) -> PathBuf {
+        self.folder.join("postgres.url")
+    }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        self.kill_envoy();
-        self.kill_companion();
+        for slot in self.envoys.iter_mut().chain(&mut self.companions) {
+            end(slot, &mut self.reaper, Part::kill);
+        }
     }
+}
+
+/// Number 0 has no number: most stacks have one of each.
+fn numbered(name: &str, number: usize, separator: &str) -> String {
+    if number == 0 {
+        return name.to_owned();
+    }
+    format!("{name}{separator}{number}")
+}
+
+fn slot(parts: &mut [Option<Part>], number: usize) -> Result<&mut Option<Part>, Fault> {
+    parts
+        .get_mut(number)
+        .ok_or_else(|| Fault::new(format!("this stack has no part with the number {number}")))
 }
 
 fn end(part: &mut Option<Part>, reaper: &mut Reaper, how: impl FnOnce(&mut Part)) {

@@ -20,13 +20,16 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 pub fn walk(stack: &Stack) -> Result<(), Fault> {
     let client = stack.client()?;
     let visitor = Visitor::named("alice");
-    println!("The gateway is {}.", stack.ports().issuer());
+    match stack.addresses().as_slice() {
+        [gateway] => println!("The gateway is {gateway}."),
+        gateways => println!("The gateways are {}.", gateways.join(" and ")),
+    }
     sign_up(stack, &client, &visitor)?;
     let tokens = log_in(&client, &visitor)?;
-    call(&client, &tokens)?;
+    call(stack, &tokens)?;
     list_sessions(&client, &tokens)?;
     let tokens = refresh(&client, &tokens)?;
-    log_out(&client, &tokens)?;
+    log_out(stack, &client, &tokens)?;
     reuse(&client, &visitor)?;
     println!("\nEvery step showed what it must.");
     Ok(())
@@ -60,8 +63,12 @@ fn log_in(client: &Client, visitor: &Visitor) -> Result<Tokens, Fault> {
     Tokens::of(&answer.expect(201, "login")?)
 }
 
-fn call(client: &Client, tokens: &Tokens) -> Result<(), Fault> {
+fn call(stack: &Stack, tokens: &Tokens) -> Result<(), Fault> {
     title(4, "Call the app, which has no authentication code");
+    at_each_gateway(stack, |client| call_at(client, tokens))
+}
+
+fn call_at(client: &Client, tokens: &Tokens) -> Result<(), Fault> {
     ask("GET /orders", "without a token");
     let answer = client.get("/orders").send()?;
     tell(
@@ -165,7 +172,7 @@ fn refresh(client: &Client, tokens: &Tokens) -> Result<Tokens, Fault> {
     Ok(next)
 }
 
-fn log_out(client: &Client, tokens: &Tokens) -> Result<(), Fault> {
+fn log_out(stack: &Stack, client: &Client, tokens: &Tokens) -> Result<(), Fault> {
     title(7, "Log out");
     ask("DELETE /auth/v1/sessions/current", "");
     let watch = Stopwatch::start();
@@ -176,13 +183,30 @@ fn log_out(client: &Client, tokens: &Tokens) -> Result<(), Fault> {
     answer.expect(200, "logout")?;
 
     title(8, "Call again with the token that was good a moment ago");
-    ask("GET /orders", &shortened(&tokens.access));
-    let answer = tokens.call(client)?;
-    tell(
-        &answer,
-        &format!("{} after the logout's answer", since.milliseconds()),
-    );
-    answer.expect(401, "a call after the logout").map(drop)
+    at_each_gateway(stack, |client| {
+        ask("GET /orders", &shortened(&tokens.access));
+        let answer = tokens.call(client)?;
+        tell(
+            &answer,
+            &format!("{} after the logout's answer", since.milliseconds()),
+        );
+        answer.expect(401, "a call after the logout").map(drop)
+    })
+}
+
+/// Names the gateways only where there are several.
+fn at_each_gateway(
+    stack: &Stack,
+    mut step: impl FnMut(&Client) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let addresses = stack.addresses();
+    for (number, address) in addresses.iter().enumerate() {
+        if addresses.len() > 1 {
+            println!("   at {address}");
+        }
+        step(&stack.client_of(number)?)?;
+    }
+    Ok(())
 }
 
 fn reuse(client: &Client, visitor: &Visitor) -> Result<(), Fault> {

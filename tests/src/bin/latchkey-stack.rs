@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tests::fault::Fault;
 use tests::ports::Ports;
-use tests::stack::{Setup, Stack};
+use tests::setup::{Setup, Store};
+use tests::stack::Stack;
 use tests::walk::walk;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -18,6 +19,9 @@ enum Errand {
     Smoke,
     Stack,
 }
+
+/// How many companions or Envoys one machine is asked to run.
+const MOST: usize = 9;
 
 /// How often the parts are looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -44,11 +48,12 @@ async fn main() -> ExitCode {
 
 async fn run(errand: Errand) -> Result<(), Fault> {
     let mut signals = Signals::listen()?;
-    let setup = Setup {
-        state: env::var_os("LATCHKEY_STATE").map(PathBuf::from),
-        ..Setup::on(Ports::from_environment()?)
-    };
-    eprintln!("starting the companion, Envoy and the example app");
+    let setup = setup()?;
+    eprintln!(
+        "starting {}, {} and the example app",
+        several(setup.replicas, "companion", "the companion"),
+        several(setup.gateways, "Envoy", "Envoy"),
+    );
     // The stack lives on a thread that may block.
     let work = tokio::task::spawn_blocking(move || {
         let stack = Stack::start(setup)?;
@@ -72,9 +77,47 @@ async fn run(errand: Errand) -> Result<(), Fault> {
     }
 }
 
+/// What the environment asks for.
+fn setup() -> Result<Setup, Fault> {
+    let store = match env::var("STORE") {
+        Ok(store) if !store.is_empty() => store.parse()?,
+        _ => Store::default(),
+    };
+    let (replicas, gateways) = (count("REPLICAS")?, count("GATEWAYS")?);
+    Ok(Setup {
+        state: env::var_os("LATCHKEY_STATE").map(PathBuf::from),
+        store,
+        replicas,
+        gateways,
+        ..Setup::on(Ports::from_environment(replicas.max(gateways))?)
+    })
+}
+
+fn count(name: &str) -> Result<usize, Fault> {
+    let text = env::var(name).unwrap_or_default();
+    if text.is_empty() {
+        return Ok(1);
+    }
+    match text.parse() {
+        Ok(count @ 1..=MOST) => Ok(count),
+        _ => Err(Fault::new(format!(
+            "{name}={text} is not a number from 1 to {MOST}"
+        ))),
+    }
+}
+
+fn several(count: usize, name: &str, one: &str) -> String {
+    match count {
+        1 => one.to_owned(),
+        _ => format!("{count} {name}s"),
+    }
+}
+
 fn announce(stack: &Stack, errand: Errand) {
     println!("{}ready", if errand == Errand::Demo { "\n" } else { "" });
-    println!("gateway      {}", stack.ports().issuer());
+    for gateway in stack.addresses() {
+        println!("gateway      {gateway}");
+    }
     println!("mail         {}", stack.mailbox().folder().display());
     println!(
         "admin token  {}",

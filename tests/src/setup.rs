@@ -1,0 +1,122 @@
+//! How a stack is to be: its ports, its store, and how many of what.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::fault::Fault;
+use crate::ports::Ports;
+
+/// What the companions keep their state in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Store {
+    /// A file beside the one companion.
+    #[default]
+    Sqlite,
+    /// A server that the stack starts.
+    Postgres,
+}
+
+/// How a stack is to be.
+pub struct Setup {
+    /// Who of number 0 listens where.
+    pub ports: Ports,
+    /// The state directory, kept; a temporary one, removed, when there is none.
+    pub state: Option<PathBuf>,
+    /// Envoy's configuration before its ports are rewritten; the shipped one when there is none.
+    pub configuration: Option<String>,
+    /// More variables for the companions.
+    pub companion: Vec<(String, String)>,
+    /// Where the companions keep their state.
+    pub store: Store,
+    /// How many companions.
+    pub replicas: usize,
+    /// How many Envoys.
+    pub gateways: usize,
+}
+
+impl Setup {
+    /// On these ports, one of each on SQLite, with nothing else changed.
+    pub const fn on(ports: Ports) -> Self {
+        Self {
+            ports,
+            state: None,
+            configuration: None,
+            companion: Vec::new(),
+            store: Store::Sqlite,
+            replicas: 1,
+            gateways: 1,
+        }
+    }
+
+    /// With this variable for the companions.
+    #[must_use]
+    pub fn companion(mut self, name: &str, value: &str) -> Self {
+        self.companion.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// That many companions on one PostgreSQL, and that many Envoys.
+    #[must_use]
+    pub const fn on_postgres(mut self, replicas: usize, gateways: usize) -> Self {
+        self.store = Store::Postgres;
+        self.replicas = replicas;
+        self.gateways = gateways;
+        self
+    }
+
+    /// Refuses what cannot run.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn check(&self) -> Result<(), Fault> {
+        if self.replicas == 0 || self.gateways == 0 {
+            return Err(Fault::new("a stack has at least one of each part"));
+        }
+        if self.replicas > 1 && self.store == Store::Sqlite {
+            return Err(Fault::new(format!(
+                "{} replicas cannot share SQLite, which one companion has alone; they need STORE=postgres",
+                self.replicas
+            )));
+        }
+        self.ports
+            .check(self.replicas, self.gateways, self.store == Store::Postgres)
+    }
+}
+
+impl FromStr for Store {
+    type Err = Fault;
+
+    fn from_str(text: &str) -> Result<Self, Fault> {
+        match text {
+            "sqlite" => Ok(Self::Sqlite),
+            "postgres" => Ok(Self::Postgres),
+            _ => Err(Fault::new(format!(
+                "STORE={text} is neither sqlite nor postgres"
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::SHIPPED;
+
+    #[test]
+    fn replicas_on_sqlite_are_refused_and_the_text_says_what_they_need() {
+        let mut setup = Setup::on(SHIPPED);
+        setup.check().unwrap();
+        setup.replicas = 2;
+        let text = setup.check().unwrap_err().to_string();
+        assert!(text.contains("STORE=postgres"), "{text}");
+        setup.replicas = 0;
+        setup.check().unwrap_err();
+    }
+
+    #[test]
+    fn an_unknown_store_is_named() {
+        assert_eq!("postgres".parse::<Store>().unwrap(), Store::Postgres);
+        let text = "mysql".parse::<Store>().unwrap_err().to_string();
+        assert!(text.contains("STORE=mysql"), "{text}");
+    }
+}
