@@ -54,8 +54,8 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-/// For a place in the pool, for a new connection, for a look at an old one.
-const WAIT: Duration = Duration::from_secs(1);
+/// For a place in the pool, for a new connection, for a look at an old one; whoever asks waits no longer than that for all together.
+const WAIT: Duration = Duration::from_secs(2);
 /// A silent server is given up by the kernel after that.
 const SILENCE: Duration = Duration::from_secs(5);
 /// Of a frozen companion: the others' logouts wait for no lock, and no idle transaction holds one, for longer (design section 4).
