@@ -38,6 +38,11 @@ enum Command {
     },
     /// Moves the embedded store into an empty PostgreSQL database; no companion may run on either. Safe to run again.
     Migrate(Migrate),
+    /// Signing keys, directly in the store.
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
     /// Sessions, directly in the store.
     Sessions {
         #[command(subcommand)]
@@ -63,6 +68,12 @@ struct Migrate {
 }
 
 #[derive(Subcommand)]
+enum KeysCommand {
+    /// Makes new ones in the place of all that there are, at once. For keys that have leaked: every access token dies with them.
+    Replace,
+}
+
+#[derive(Subcommand)]
 enum SessionsCommand {
     /// Ends sessions. After a restored backup or a failover that may have lost something: all of them.
     End {
@@ -85,6 +96,9 @@ fn main() -> ExitCode {
         Command::Serve => serve(read),
         Command::Backup { file } => told(operation::backup(&read.settings, &file)),
         Command::Migrate(arguments) => told(migrate(&read.settings, arguments)),
+        Command::Keys {
+            command: KeysCommand::Replace,
+        } => told(blocking(operation::replace_keys(&read.settings))),
         Command::Sessions {
             command: SessionsCommand::End { .. },
         } => told(blocking(operation::end_all_sessions(&read.settings))),

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use crate::clock::Clock;
 use crate::config::{Settings, StoreKind};
+use crate::keys;
 use crate::moving::{self, Moved};
 use crate::postgres::Options;
-use crate::service::open_store;
+use crate::service::{master_key, open_store};
 use crate::sqlite;
 
 /// How many sessions end in one transaction (design section 4).
@@ -54,6 +55,27 @@ pub async fn migrate(settings: &Settings, to: Options) -> Result<String, String>
             ))
         }
     }
+}
+
+/// Makes new signing keys in the place of all that there are: for keys that have leaked.
+///
+/// # Errors
+/// What to tell the operator.
+pub async fn replace_keys(settings: &Settings) -> Result<String, String> {
+    let store = open_store(settings, Clock::system())
+        .await
+        .map_err(|error| error.to_string())?;
+    let vault = master_key(settings, store.as_ref())
+        .await
+        .map_err(|error| error.to_string())?;
+    let number = store
+        .replace_keys(keys::first(&vault, settings.tokens.algorithm.into()))
+        .await
+        .map_err(|error| error.to_string())?;
+    Ok(format!(
+        "new signing keys, with the number {number} in the feed: access tokens that the old ones have signed are refused at each gateway \
+         from its next page on; sessions and refresh tokens stay"
+    ))
 }
 
 /// Ends all sessions of all accounts, a thousand at a time.

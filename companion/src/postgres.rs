@@ -183,6 +183,10 @@ impl Store for Postgres {
         change!(self, OnDisk, |write| feed::add_first_keys(write, &keys))
     }
 
+    async fn replace_keys(&self, keys: Vec<SealedKey>) -> Outcome<u64> {
+        change!(self, OnDisk, |write| feed::replace_keys(write, &keys))
+    }
+
     async fn keys(&self) -> Outcome<SealedKeys> {
         ask!(self, |db, _now| feed::keys(db))
     }

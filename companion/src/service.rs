@@ -277,7 +277,10 @@ fn make_private_folder(folder: &Path) -> Result<(), StartError> {
 }
 
 /// Of the file that the settings name, or of one in the state directory, which is made for a store that belongs to no key yet.
-async fn master_key(settings: &Settings, store: &dyn Store) -> Result<Vault, StartError> {
+///
+/// # Errors
+/// [`StartError`].
+pub async fn master_key(settings: &Settings, store: &dyn Store) -> Result<Vault, StartError> {
     const WHAT: &str = "the master key";
     let made = settings.state.join("master.key");
     let (file, text) = match &settings.master_key_file {

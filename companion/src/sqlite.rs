@@ -270,6 +270,12 @@ impl Store for Sqlite {
             .await
     }
 
+    async fn replace_keys(&self, keys: Vec<SealedKey>) -> Outcome<u64> {
+        self.writer
+            .write(move |write| feed::replace_keys(write, &keys))
+            .await
+    }
+
     async fn keys(&self) -> Outcome<SealedKeys> {
         self.readers.read(feed::keys).await
     }

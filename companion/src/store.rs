@@ -59,6 +59,9 @@ pub trait Store: Send + Sync + 'static {
     /// Adds the first signing keys, as one change of the key set, unless there are keys already.
     async fn add_first_keys(&self, keys: Vec<SealedKey>) -> Outcome<()>;
 
+    /// Puts these signing keys in the place of all that there are, as one change of the key set. Gives its number.
+    async fn replace_keys(&self, keys: Vec<SealedKey>) -> Outcome<u64>;
+
     /// All signing keys, oldest first.
     async fn keys(&self) -> Outcome<SealedKeys>;
 

@@ -186,6 +186,17 @@ pub(super) async fn add_first_keys(write: &Write<'_>, keys: &[SealedKey]) -> Out
     if get(&row, "found")? {
         return Ok(());
     }
+    add_keys(write, keys).await.map(drop)
+}
+
+/// From this commit on nothing that the old keys have signed is good any more.
+pub(super) async fn replace_keys(write: &Write<'_>, keys: &[SealedKey]) -> Outcome<u64> {
+    write.db.execute("DELETE FROM signing_keys", &[]).await?;
+    add_keys(write, keys).await
+}
+
+async fn add_keys(write: &Write<'_>, keys: &[SealedKey]) -> Outcome<u64> {
+    let db = write.db;
     for key in keys {
         let usage = match key.usage {
             KeyUse::Access => "access",
@@ -197,12 +208,8 @@ pub(super) async fn add_first_keys(write: &Write<'_>, keys: &[SealedKey]) -> Out
         )
         .await?;
     }
-    db.only_row(
-        "SELECT number FROM append_feed($1, '{}', '{}')",
-        &[&write.now.0],
-    )
-    .await
-    .map(drop)
+    let append = "SELECT number FROM append_feed($1, '{}', '{}')";
+    uint(&db.only_row(append, &[&write.now.0]).await?, "number")
 }
 
 /// A receipt's mark and number, as the schema's functions give them.

@@ -156,18 +156,12 @@ async fn activation(
         }
         [password_hash] => {
             let prepared = send_code(write, wanted, email, challenge).await?;
-            // Without a mail the sign-up is pending, if without a code that opens it.
-            let is_sent = matches!(prepared, Prepared::Send { .. });
-            let code_mac = is_sent.then_some(code_mac);
-            open(
-                write,
-                wanted,
-                challenge,
-                email,
-                Some(password_hash),
-                code_mac,
-            )
-            .await?;
+            if matches!(prepared, Prepared::Send { .. }) {
+                let (hash, mac) = (Some(password_hash.as_str()), Some(code_mac));
+                open(write, wanted, challenge, email, hash, mac).await?;
+            } else {
+                pend(write, wanted, challenge, email, password_hash).await?;
+            }
             Ok(prepared)
         }
         // PW-18: a code that activated a stranger's sign-up would open the account to the stranger's password.
@@ -204,6 +198,36 @@ async fn open(
                 &code_mac.as_ref().map(<[u8; 32]>::as_slice),
                 &wanted.expires_at.0,
                 &write.now.0,
+            ],
+        )
+        .await
+        .map(drop)
+}
+
+/// The sign-up is pending, if without a code that opens it. One that an earlier try has mailed still does: its owner has no other.
+async fn pend(
+    write: &Write<'_>,
+    wanted: &Wanted,
+    challenge: ChallengeId,
+    email: &str,
+    password_hash: &str,
+) -> Outcome<()> {
+    const PEND: &str = "
+        INSERT INTO challenges (id, purpose, email, password_hash, expires_at, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING";
+    let id = challenge.as_bytes().as_slice();
+    let (expires_at, now) = (wanted.expires_at.0, write.now.0);
+    write
+        .db
+        .execute(
+            PEND,
+            &[
+                &id,
+                &Purpose::Activation.name(),
+                &email,
+                &password_hash,
+                &expires_at,
+                &now,
             ],
         )
         .await

@@ -194,6 +194,16 @@ pub(super) fn add_first_keys(write: &Write<'_>, keys: &[SealedKey]) -> rusqlite:
     {
         return Ok(());
     }
+    add_keys(write, keys).map(drop)
+}
+
+/// From this commit on nothing that the old keys have signed is good any more.
+pub(super) fn replace_keys(write: &Write<'_>, keys: &[SealedKey]) -> rusqlite::Result<u64> {
+    write.db.execute("DELETE FROM signing_keys", [])?;
+    add_keys(write, keys)
+}
+
+fn add_keys(write: &Write<'_>, keys: &[SealedKey]) -> rusqlite::Result<u64> {
     for key in keys {
         let usage = match key.usage {
             KeyUse::Access => "access",
@@ -208,5 +218,5 @@ pub(super) fn add_first_keys(write: &Write<'_>, keys: &[SealedKey]) -> rusqlite:
             },
         )?;
     }
-    publish_keys(write).map(drop)
+    publish_keys(write)
 }

@@ -15,6 +15,7 @@ mod polls;
 mod rate;
 mod receipts;
 mod refresh;
+mod restore;
 mod reuse;
 mod secrets;
 mod sessions;

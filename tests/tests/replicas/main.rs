@@ -6,8 +6,10 @@ mod chains;
 mod frozen;
 mod killed;
 mod logout;
+mod moving;
 mod order;
 mod outage;
+mod restore;
 
 use std::time::Duration;
 
