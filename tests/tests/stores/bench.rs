@@ -98,10 +98,7 @@ impl Bench {
     }
 
     pub async fn has_no_errand(&self) -> bool {
-        matches!(
-            self.store.next_errand().await.unwrap(),
-            NextErrand::Nothing
-        )
+        matches!(self.store.next_errand().await.unwrap(), NextErrand::Nothing)
     }
 
     /// Carries out the errand that is due, as the outbox does: a code with this MAC, and done unless it has to wait.
