@@ -13,6 +13,7 @@ use companion::store::{
     SealedKey, Store, Wish,
 };
 use token::{Algorithm, ChallengeId, Cursor, SessionId, UnixTime};
+use tokio::sync::Barrier;
 
 use crate::person::Person;
 
@@ -201,4 +202,33 @@ pub fn key_set(name: &str) -> Vec<SealedKey> {
             sealed: vec![0, 255, 7],
         },
     ]
+}
+
+/// So many calls at the same moment, the handles by turns; their results in order.
+pub async fn at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+    bench: &Bench,
+    count: usize,
+    call: impl Fn(usize, Arc<dyn Store>) -> F,
+) -> Vec<T> {
+    let start = Arc::new(Barrier::new(count));
+    let calls: Vec<_> = (0..count)
+        .map(|number| {
+            let start = Arc::clone(&start);
+            let call = call(number, bench.handle(number));
+            tokio::spawn(async move {
+                start.wait().await;
+                call.await
+            })
+        })
+        .collect();
+    let mut results = Vec::new();
+    for call in calls {
+        results.push(call.await.unwrap());
+    }
+    results
+}
+
+/// How many of them are so.
+pub fn count<T>(results: &[T], is_so: impl Fn(&T) -> bool) -> usize {
+    results.iter().filter(|result| is_so(result)).count()
 }

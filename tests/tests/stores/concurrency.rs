@@ -1,141 +1,16 @@
-//! Many at once, over both handles.
+//! Many at once on sessions, over both handles: refreshes, logins, ends, and the reader beside them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use companion::email::Email;
-use companion::store::{
-    Activation, Client, CursorFound, Ended, Login, Mail, Minted, Prepared, Refresh, Store,
-};
-use companion::throttle::Limit;
-use token::{ChallengeId, Cursor, SessionId, Subject};
-use tokio::sync::Barrier;
+use companion::store::{Client, CursorFound, Ended, Login, Minted, Refresh, Store};
+use token::{Cursor, SessionId};
 
-use crate::bench::{Bench, cursor_of, email};
+use crate::bench::{Bench, at_once, count, cursor_of};
 use crate::ending::told;
 use crate::person::{Verdict, refresh, successor, verdict};
 use crate::{MINUTE, SECOND};
-
-/// So many calls at the same moment, the handles by turns; their results in order.
-pub async fn at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
-    bench: &Bench,
-    count: usize,
-    call: impl Fn(usize, Arc<dyn Store>) -> F,
-) -> Vec<T> {
-    let start = Arc::new(Barrier::new(count));
-    let calls: Vec<_> = (0..count)
-        .map(|number| {
-            let start = Arc::clone(&start);
-            let call = call(number, bench.handle(number));
-            tokio::spawn(async move {
-                start.wait().await;
-                call.await
-            })
-        })
-        .collect();
-    let mut results = Vec::new();
-    for call in calls {
-        results.push(call.await.unwrap());
-    }
-    results
-}
-
-fn count<T>(results: &[T], is_one: impl Fn(&T) -> bool) -> usize {
-    results.iter().filter(|result| is_one(result)).count()
-}
-
-fn name(number: usize) -> u8 {
-    u8::try_from(number).unwrap()
-}
-
-async fn sign_up(bench: &Bench) -> (Email, ChallengeId) {
-    let email = email("alice");
-    let challenge = bench.sign_up(&email, "a hash").await;
-    bench.carry_out([1; 32]).await;
-    (email, challenge)
-}
-
-/// OT-03.
-pub async fn of_many_right_codes_at_once_one_activates(bench: &Bench) {
-    let (email, challenge) = sign_up(bench).await;
-    let attempt = bench.store.attempt_code(challenge).await.unwrap().unwrap();
-    let (attempt, code_mac) = (attempt.id, attempt.code_mac);
-    let activated = at_once(bench, 16, |number, store| async move {
-        let account = Subject::from_bytes([name(number); 16]);
-        let activation = Activation {
-            challenge,
-            code_mac,
-            attempt,
-            account,
-            by: Client::default(),
-        };
-        (account, store.activate(activation).await.unwrap())
-    })
-    .await;
-    assert_eq!(count(&activated, |(_, is_open)| *is_open), 1);
-    let account = bench.other.account(&email).await.unwrap().unwrap();
-    assert!(activated.contains(&(account.id, true)));
-}
-
-/// OT-05: counted before anything is compared, so that a burst of guesses is no better than a row of them.
-pub async fn of_many_attempts_at_once_five_are_counted(bench: &Bench) {
-    let (_, challenge) = sign_up(bench).await;
-    let attempts = at_once(bench, 16, |_, store| async move {
-        store
-            .attempt_code(challenge)
-            .await
-            .unwrap()
-            .map(|attempt| attempt.id)
-    })
-    .await;
-    let ids: HashSet<_> = attempts.iter().flatten().collect();
-    assert_eq!(ids.len(), 5);
-    assert_eq!(count(&attempts, Option::is_some), 5);
-}
-
-/// OT-06: over several challenges of one address.
-pub async fn of_many_attempts_at_two_challenges_ten_are_counted(bench: &Bench) {
-    let alice = email("alice");
-    let mut challenges = Vec::new();
-    for _ in 0..3 {
-        // Closing the older ones takes their codes, not their count.
-        challenges.push(bench.sign_up(&alice, "a hash").await);
-        bench.carry_out([1; 32]).await;
-        bench.clock.advance(MINUTE);
-    }
-    at_once(bench, 18, move |number, store| {
-        let challenge = challenges[number / 2 % 3];
-        async move { store.attempt_code(challenge).await.unwrap().is_some() }
-    })
-    .await;
-    // Fifteen could have been counted: the owner hears once that there will be no more codes.
-    assert!(matches!(
-        bench.carry_out([1; 32]).await,
-        Prepared::Send {
-            mail: Mail::CodesClosed,
-            ..
-        }
-    ));
-    assert!(bench.has_no_errand().await);
-}
-
-/// Each companion has a worker at the same outbox.
-pub async fn of_many_workers_at_one_errand_one_sends(bench: &Bench) {
-    let challenge = bench.sign_up(&email("alice"), "a hash").await;
-    let errand = bench.errand().await.id;
-    let prepared = at_once(bench, 8, |number, store| async move {
-        let code_mac = Some([name(number); 32]);
-        store.prepare_mail(errand, code_mac).await.unwrap()
-    })
-    .await;
-    let sends = |prepared: &Prepared| matches!(prepared, Prepared::Send { .. });
-    assert_eq!(count(&prepared, sends), 1);
-    // The code that was mailed is the one that opens.
-    let sender = prepared.iter().position(sends).unwrap();
-    let attempt = bench.other.attempt_code(challenge).await.unwrap().unwrap();
-    assert_eq!(attempt.code_mac, [name(sender); 32]);
-}
 
 /// RR-03: tabs of one browser.
 pub async fn of_many_refreshes_of_one_generation_one_rotates(bench: &Bench) {
@@ -144,7 +19,7 @@ pub async fn of_many_refreshes_of_one_generation_one_rotates(bench: &Bench) {
         let (session, _) = bench.session(&alice).await;
         let rotations = at_once(bench, 16, |number, store| async move {
             let refresh = Refresh {
-                mac_key_version: u32::from(name(number)),
+                mac_key_version: u32::try_from(number).unwrap(),
                 ..refresh(session, 0)
             };
             store.rotate(refresh).await.unwrap()
@@ -185,7 +60,7 @@ pub async fn no_refresh_outlives_the_end_that_it_races(bench: &Bench) {
                 loop {
                     let is_over = has_ended.load(Ordering::SeqCst);
                     let mut refresh = refresh(session, 0);
-                    refresh.lifetimes.access += u32::from(name(number)) * SECOND;
+                    refresh.lifetimes.access += u32::try_from(number).unwrap() * SECOND;
                     let rotation = store.rotate(refresh).await.unwrap();
                     if verdict(&rotation) == Verdict::Over {
                         return exps;
@@ -374,41 +249,4 @@ pub async fn ends_of_all_and_of_each_do_not_hinder_each_other(bench: &Bench) {
         assert_eq!(read.revoked.len(), SESSIONS);
         assert_eq!(revoked, sessions.into_iter().collect());
     }
-}
-
-pub async fn of_many_takes_at_once_the_burst_is_given(bench: &Bench) {
-    let waits = at_once(bench, 20, |_, store| async move {
-        let limit = Limit::new(5, 1, MINUTE);
-        store.take(vec![([1; 16], limit)]).await.unwrap()
-    })
-    .await;
-    assert_eq!(count(&waits, Option::is_none), 5);
-    assert_eq!(count(&waits, |wait| *wait == Some(MINUTE)), 15);
-}
-
-/// The buckets are named in any order by different callers.
-pub async fn takes_of_the_same_buckets_in_any_order_all_end(bench: &Bench) {
-    let waits = at_once(bench, 20, |number, store| async move {
-        let limit = Limit::new(20, 1, MINUTE);
-        let mut limits: Vec<_> = (0..4).map(|bucket| ([bucket; 16], limit)).collect();
-        limits.rotate_left(number % 4);
-        store.take(limits).await.unwrap()
-    })
-    .await;
-    assert_eq!(count(&waits, Option::is_none), 20);
-    for bucket in 0..4 {
-        let limit = Limit::new(20, 1, MINUTE);
-        let wait = bench.store.take(vec![([bucket; 16], limit)]).await.unwrap();
-        assert_eq!(wait, Some(MINUTE));
-    }
-}
-
-/// RL-06: a burst of passwords does not outrun the count.
-pub async fn of_many_login_attempts_at_once_five_are_made(bench: &Bench) {
-    let waits = at_once(bench, 10, |_, store| async move {
-        store.reserve_attempt([1; 16]).await.unwrap()
-    })
-    .await;
-    assert_eq!(count(&waits, Option::is_none), 5);
-    assert_eq!(count(&waits, |wait| *wait == Some(SECOND)), 5);
 }

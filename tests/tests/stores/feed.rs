@@ -4,8 +4,7 @@ use companion::store::{Client, CursorFound, Login};
 use token::{Cursor, Mark, Page, SessionId, UnixTime};
 use tokio::sync::watch;
 
-use crate::bench::{Bench, cursor_of};
-use crate::concurrency::at_once;
+use crate::bench::{Bench, at_once, cursor_of};
 use crate::ending::end;
 use crate::person::{Person, refresh, successor};
 use crate::{HOUR, MINUTE, SECOND};

@@ -3,8 +3,8 @@
 use companion::store::SealedKey;
 use token::Cursor;
 
-use crate::bench::{Bench, key_set};
-use crate::concurrency::at_once;
+use crate::bench::{Bench, at_once, key_set};
+use crate::ending::end;
 
 /// All that is stored of a key set.
 fn told(keys: &[SealedKey]) -> Vec<(String, String, Vec<u8>)> {
@@ -70,6 +70,15 @@ pub async fn there_are_first_keys_only_once(bench: &Bench) {
     assert_eq!(keys.version, 1);
     assert_eq!(told(&keys.keys), told(&key_set("first")));
     assert_eq!(bench.head().await, head);
+}
+
+/// An end has a number, and is no change of keys.
+pub async fn the_version_moves_with_the_keys_alone(bench: &Bench) {
+    let alice = bench.account("alice").await;
+    let (session, _) = bench.session(&alice).await;
+    assert_eq!(end(bench, session).await.number, 2);
+    assert_eq!(bench.other.keys().await.unwrap().version, 1);
+    assert_eq!(bench.whole_feed().await.keys, 1);
 }
 
 /// Two companions that start on an empty store must not sign with keys that the other does not publish.

@@ -5,6 +5,7 @@
 mod bench;
 mod person;
 
+mod bursts;
 mod codes;
 mod concurrency;
 mod ending;
@@ -13,6 +14,7 @@ mod gateways;
 mod keys;
 mod limits;
 mod outbox;
+mod pending;
 mod prune;
 mod rotation;
 mod sessions;
@@ -70,6 +72,7 @@ on_every_store! {
         an_empty_store_has_no_keys,
         the_first_keys_are_number_1_of_the_feed,
         there_are_first_keys_only_once,
+        the_version_moves_with_the_keys_alone,
         of_many_first_key_sets_at_once_one_is_kept_whole,
     }
     codes {
@@ -83,8 +86,11 @@ on_every_store! {
         an_address_allows_ten_attempts_a_day,
         attempts_without_a_code_count_too,
         an_attempt_that_was_right_is_taken_back,
+    }
+    pending {
         a_resend_replaces_the_code,
         a_resend_that_waits_leaves_the_code,
+        a_sign_up_whose_mail_never_went_out_can_have_a_code,
         a_resend_from_before_the_mail_is_none,
         a_resend_of_what_is_over_is_none,
         only_the_newest_code_of_an_address_opens,
@@ -183,10 +189,6 @@ on_every_store! {
         a_gateway_goes_a_day_after_it_fell_silent,
     }
     concurrency {
-        of_many_right_codes_at_once_one_activates,
-        of_many_attempts_at_once_five_are_counted,
-        of_many_attempts_at_two_challenges_ten_are_counted,
-        of_many_workers_at_one_errand_one_sends,
         of_many_refreshes_of_one_generation_one_rotates,
         no_refresh_outlives_the_end_that_it_races,
         a_reader_misses_none_of_many_ends,
@@ -195,6 +197,12 @@ on_every_store! {
         many_logins_at_once_stay_within_the_most,
         no_login_outlives_the_end_of_all_that_it_races,
         ends_of_all_and_of_each_do_not_hinder_each_other,
+    }
+    bursts {
+        of_many_right_codes_at_once_one_activates,
+        of_many_attempts_at_once_five_are_counted,
+        of_many_attempts_over_several_challenges_ten_are_counted,
+        of_many_workers_at_one_errand_one_sends,
         of_many_takes_at_once_the_burst_is_given,
         takes_of_the_same_buckets_in_any_order_all_end,
         of_many_login_attempts_at_once_five_are_made,

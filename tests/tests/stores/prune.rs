@@ -9,8 +9,7 @@ use companion::store::{
 use companion::throttle::Limit;
 use token::{Cursor, GatewayId, SessionId, UnixTime};
 
-use crate::bench::{Bench, START, email};
-use crate::concurrency::at_once;
+use crate::bench::{Bench, START, at_once, email};
 use crate::ending::{end, told};
 use crate::person::{LIFETIMES, Verdict, refresh, verdict};
 use crate::{DAY, HOUR, MINUTE, SECOND, TICK};
