@@ -92,6 +92,7 @@ on_every_store! {
         a_resend_that_waits_leaves_the_code,
         a_sign_up_whose_mail_never_went_out_can_have_a_code,
         a_resend_from_before_the_mail_is_none,
+        of_two_resends_at_a_time_one_is_mailed,
         a_resend_of_what_is_over_is_none,
         only_the_newest_code_of_an_address_opens,
         a_known_address_gets_the_notice,

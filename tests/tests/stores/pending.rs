@@ -88,6 +88,21 @@ pub async fn a_resend_from_before_the_mail_is_none(bench: &Bench) {
     assert_eq!(counted.code_mac, OLDER);
 }
 
+/// Asked for twice while the first waited: one newer code is what was wanted.
+pub async fn of_two_resends_at_a_time_one_is_mailed(bench: &Bench) {
+    let alice = email("alice");
+    let challenge = mailed(bench, &alice, "a hash").await;
+    bench.clock.advance(COOLDOWN);
+    bench.resend(challenge).await;
+    bench.resend(challenge).await;
+    let prepared = bench.carry_out(NEWER).await;
+    assert_eq!(prepared, mail(&alice, Mail::ActivationCode));
+    bench.clock.advance(COOLDOWN);
+    assert_eq!(bench.carry_out([3; 32]).await, Prepared::Nothing);
+    let counted = attempt(bench, challenge).await.unwrap();
+    assert_eq!(counted.code_mac, NEWER);
+}
+
 pub async fn a_resend_of_what_is_over_is_none(bench: &Bench) {
     let alice = email("alice");
     let challenge = mailed(bench, &alice, "a hash").await;
