@@ -136,7 +136,7 @@ pub trait Store: Send + Sync + 'static {
     /// Notes until when a gateway may accept tokens, by the store's time; never earlier than noted before.
     async fn register_gateway(&self, gateway: RegisteredGateway) -> Outcome<()>;
 
-    /// All gateways that are registered.
+    /// All gateways that are registered. One that is noted in two places is named twice.
     async fn gateways(&self) -> Outcome<Vec<RegisteredGateway>>;
 
     /// Takes one from each of these buckets, in this order; at the first empty one it stops, so that a refused outer limit never
