@@ -144,6 +144,7 @@ pub trait Store: Send + Sync + 'static {
     async fn register_gateway(&self, gateway: RegisteredGateway) -> Outcome<()>;
 
     /// The gateways that are registered, in a read that begins now; of them those that have changed since that moment, at least.
+    /// One that is noted in two places is named twice.
     async fn gateways(&self, since: Millis) -> Outcome<GatewaysRead>;
 
     /// Whether other companions may work on this store: then what is in memory is never the whole.

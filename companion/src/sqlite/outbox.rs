@@ -180,8 +180,7 @@ fn activation(
             if matches!(prepared, Prepared::Send { .. }) {
                 opens(Some(password_hash), Some(code_mac))?;
             } else {
-                // The sign-up is pending, if without a code that opens it.
-                opens(Some(password_hash), None)?;
+                pends(write, row, email, challenge, password_hash)?;
             }
             Ok(prepared)
         }
@@ -191,6 +190,31 @@ fn activation(
             send(write, row, email, Mail::SignUpAgain)
         }
     }
+}
+
+/// The sign-up is pending, if without a code that opens it. One that an earlier try has mailed still does: its owner has no other.
+fn pends(
+    write: &Write<'_>,
+    row: &Row,
+    email: &str,
+    challenge: ChallengeId,
+    password_hash: &str,
+) -> rusqlite::Result<()> {
+    write
+        .db
+        .execute(
+            "INSERT INTO challenges (id, purpose, email, password_hash, expires_at, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO NOTHING",
+            params![
+                challenge.as_bytes(),
+                Purpose::Activation.name(),
+                email,
+                password_hash,
+                row.expires_at.0,
+                write.now.0
+            ],
+        )
+        .map(drop)
 }
 
 /// A new code, unless one of the challenge has been mailed since it was asked for: the newer would only kill the older.
