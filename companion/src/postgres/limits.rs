@@ -1,32 +1,45 @@
 //! Buckets and failures, shared by all companions: they survive the end of any of them, and no commit waits for the disk.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::columns::{get, millis, uint};
+use super::columns::{bytes, get, millis, uint};
 use super::work::{Db, Write};
 use crate::clock::Millis;
 use crate::store::{Name, Outcome};
 use crate::throttle::{Failures, Limit, Micros};
 
-/// Every call names its buckets in the order of their kinds, so that two calls never wait for each other.
+/// All rows are locked first, in one order, whatever the order of the limits: two calls never wait for each other.
 pub(super) async fn take(write: &Write<'_>, limits: &[(Name, Limit)]) -> Outcome<Option<Duration>> {
-    // Makes the row where there is none, and locks it: of many at once each sees what the one before has left.
+    // Makes a row where there is none, of a bucket that is full. Of many calls at once each sees what the one before has left.
     const LOCK: &str = "
-        INSERT INTO buckets (name, full_at) VALUES ($1, 0)
-        ON CONFLICT (name) DO UPDATE SET full_at = buckets.full_at RETURNING full_at";
+        INSERT INTO buckets (name, full_at) SELECT name, 0 FROM unnest($1::bytea[]) AS name ORDER BY name
+        ON CONFLICT (name) DO UPDATE SET full_at = buckets.full_at RETURNING name, full_at";
+    const SET: &str = "
+        UPDATE buckets SET full_at = taken.full_at FROM unnest($1::bytea[], $2::bigint[]) AS taken (name, full_at)
+        WHERE buckets.name = taken.name";
+    let names: BTreeSet<&[u8]> = limits.iter().map(|(name, _)| name.as_slice()).collect();
+    let names: Vec<_> = names.into_iter().collect();
+    let mut buckets: BTreeMap<Name, Micros> = BTreeMap::new();
+    for row in write.db.rows(LOCK, &[&names]).await? {
+        buckets.insert(bytes(&row, "name")?, Micros(get(&row, "full_at")?));
+    }
+    let mut wait = None;
     for (name, limit) in limits {
-        let name = name.as_slice();
-        let row = write.db.only_row(LOCK, &[&name]).await?;
-        let full_at = get(&row, "full_at").map(Micros)?;
-        match limit.take(Some(full_at), write.now) {
-            Err(wait) => return Ok(Some(wait)),
-            Ok(full_at) => {
-                let set = "UPDATE buckets SET full_at = $2 WHERE name = $1";
-                write.db.execute(set, &[&name, &full_at.0]).await?;
+        match limit.take(buckets.get(name).copied(), write.now) {
+            Ok(full_at) => drop(buckets.insert(*name, full_at)),
+            Err(missing) => {
+                wait = Some(missing);
+                break;
             }
         }
     }
-    Ok(None)
+    let (names, moments): (Vec<&[u8]>, Vec<i64>) = buckets
+        .iter()
+        .map(|(name, full_at)| (name.as_slice(), full_at.0))
+        .unzip();
+    write.db.execute(SET, &[&names, &moments]).await?;
+    Ok(wait)
 }
 
 pub(super) async fn reserve_attempt(write: &Write<'_>, name: &Name) -> Outcome<Option<Duration>> {

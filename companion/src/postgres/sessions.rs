@@ -34,13 +34,14 @@ pub(super) async fn account(db: Db<'_>, email: &str) -> Outcome<Option<Account>>
 }
 
 /// PW-17: the statement that inserts checks the account and its login epoch once more, and holds the account until the commit: who
-/// ends all sessions waits for this one, or this one finds another epoch.
+/// ends all sessions waits for this one, or this one finds another epoch. Logins of one account go one after the other, so that each
+/// counts the others.
 pub(super) async fn open(write: &Write<'_>, login: &Login) -> Outcome<Done<Option<Minted>>> {
     const OPEN: &str = "
         INSERT INTO sessions (id, account, generation, rotated_at, mac_key_version, latest_exp, auth_time, acr, amr,
             created_at, last_seen_at, idle_deadline, absolute_deadline, ip, user_agent, label)
         SELECT $1, id, 0, $2, $3, $4, $5, $6, $7, $2, $2, $8, $9, $10, $11, $12
-        FROM accounts WHERE id = $13 AND is_active AND login_epoch = $14 FOR SHARE
+        FROM accounts WHERE id = $13 AND is_active AND login_epoch = $14 FOR NO KEY UPDATE
         RETURNING *, (SELECT roles FROM accounts WHERE accounts.id = sessions.account) AS roles";
     let (db, now) = (write.db, write.now);
     let absolute = now.plus(login.lifetimes.absolute);

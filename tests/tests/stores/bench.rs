@@ -1,6 +1,7 @@
 //! What a case has at hand: a store of its own, and the steps that many cases begin with.
 
 use std::any::Any;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,16 +52,18 @@ impl Bench {
 
     /// Two companions on a database of their own.
     pub async fn on_postgres() -> Self {
-        let url = tests::postgres::Postgres::shared().fresh_database().unwrap();
+        let url = tests::postgres::Postgres::shared()
+            .fresh_database()
+            .unwrap();
         let clock = Clock::settable(START);
-        let open = async || -> Arc<dyn Store> {
+        let open = async || {
             let options = Options {
                 url: url.clone().into(),
                 ca_file: None,
-                connections: 6,
+                connections: 16,
             };
             let opened = Postgres::open(options, clock.clone(), LONGEST_TOKEN).await;
-            Arc::new(opened.unwrap())
+            Arc::new(opened.unwrap()) as Arc<dyn Store>
         };
         Self {
             store: open().await,
@@ -127,6 +130,11 @@ impl Bench {
     /// Carries out the errand that is due, as the outbox does: a code with this MAC, and done unless it has to wait.
     pub async fn carry_out(&self, code_mac: [u8; 32]) -> Prepared {
         let errand = self.errand().await;
+        self.carry(errand, code_mac).await
+    }
+
+    /// The same for an errand that has been taken: nobody else gets it for a minute.
+    pub async fn carry(&self, errand: Errand, code_mac: [u8; 32]) -> Prepared {
         let code_mac = errand.code.is_some().then_some(code_mac);
         let prepared = self.store.prepare_mail(errand.id, code_mac).await.unwrap();
         if prepared != Prepared::Later {
@@ -248,6 +256,25 @@ pub async fn at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
         results.push(call.await.unwrap());
     }
     results
+}
+
+/// How many callers publish at a time: who comes while all connections are busy is refused after two seconds.
+const CALLERS: usize = 16;
+
+/// Publishes the sessions of these numbers.
+pub async fn publish_many(bench: &Bench, numbers: Range<usize>, exp: UnixTime) {
+    at_once(bench, CALLERS, move |caller, store| {
+        let numbers = numbers.clone();
+        async move {
+            for number in numbers.skip(caller).step_by(CALLERS) {
+                let mut session = [0; 16];
+                session[..8].copy_from_slice(&u64::try_from(number).unwrap().to_be_bytes());
+                let session = SessionId::from_bytes(session);
+                store.revoke_unknown(session, Some(exp)).await.unwrap();
+            }
+        }
+    })
+    .await;
 }
 
 /// How many of them are so.

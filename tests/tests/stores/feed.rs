@@ -4,7 +4,7 @@ use companion::store::{Client, CursorFound, Login};
 use token::{Cursor, Mark, Page, SessionId, UnixTime};
 use tokio::sync::watch;
 
-use crate::bench::{Bench, at_once, cursor_of};
+use crate::bench::{Bench, cursor_of, publish_many};
 use crate::ending::end;
 use crate::person::{Person, refresh, successor};
 use crate::{HOUR, MINUTE, SECOND};
@@ -111,24 +111,16 @@ pub async fn a_cursor_whose_row_was_pruned_starts_again(bench: &Bench) {
 pub async fn a_page_holds_so_many_rows_and_says_when_there_are_more(bench: &Bench) {
     bench.add_keys().await;
     let exp = bench.now().plus(HOUR);
-    let publish = |count, begin: usize| {
-        at_once(bench, count, move |number, store| async move {
-            let number = u64::try_from(begin + number).unwrap();
-            let mut session = [0; 16];
-            session[..8].copy_from_slice(&number.to_be_bytes());
-            let session = SessionId::from_bytes(session);
-            store.revoke_unknown(session, Some(exp)).await.unwrap();
-        })
-    };
     // With the keys a full page.
-    publish(Page::MAX_ENTRIES - 1, 0).await;
+    publish_many(bench, 0..Page::MAX_ENTRIES - 1, exp).await;
     let full = bench.feed(Cursor::START).await;
     assert_eq!(full.revoked.len(), Page::MAX_ENTRIES - 1);
     assert!(!full.more);
     let most = u64::try_from(Page::MAX_ENTRIES).unwrap();
     assert_eq!(full.seq, most);
 
-    publish(3, Page::MAX_ENTRIES).await;
+    let more = Page::MAX_ENTRIES..Page::MAX_ENTRIES + 3;
+    publish_many(bench, more, exp).await;
     let first = bench.feed(Cursor::START).await;
     assert!(first.more && first.has_rows);
     assert_eq!(cursor_of(&first), cursor_of(&full));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use companion::clock::Millis;
 use companion::code::{MAX_ATTEMPTS, MAX_WRONG_PER_DAY};
 use companion::store::{
     Client, CursorFound, Ended, Lifetimes, Login, NextErrand, Prepared, RegisteredGateway,
@@ -9,7 +10,7 @@ use companion::store::{
 use companion::throttle::Limit;
 use token::{Cursor, GatewayId, SessionId, UnixTime};
 
-use crate::bench::{Bench, START, at_once, email};
+use crate::bench::{Bench, START, email, publish_many};
 use crate::ending::{end, told};
 use crate::person::{LIFETIMES, Verdict, refresh, verdict};
 use crate::{DAY, HOUR, MINUTE, SECOND, TICK};
@@ -81,14 +82,7 @@ pub async fn the_newest_row_and_that_of_the_keys_never_go(bench: &Bench) {
 pub async fn one_pruning_removes_all_that_may_go(bench: &Bench) {
     bench.add_keys().await;
     let exp = bench.now().plus(HOUR);
-    at_once(bench, 1_200, |number, store| async move {
-        let number = u64::try_from(number).unwrap();
-        let mut session = [0; 16];
-        session[..8].copy_from_slice(&number.to_be_bytes());
-        let session = SessionId::from_bytes(session);
-        store.revoke_unknown(session, Some(exp)).await.unwrap();
-    })
-    .await;
+    publish_many(bench, 0..1_200, exp).await;
     bench.clock.advance(DAY);
     assert_eq!(kept(bench).await.len(), 1);
     assert_eq!(bench.head().await.number, 1_201);
@@ -112,20 +106,20 @@ pub async fn an_ended_session_keeps_its_receipt_for_thirty_days(bench: &Bench) {
     assert_eq!(found, None);
 }
 
-/// Thirty days after it can no longer be refreshed; one that can be stays, however old.
+/// Thirty days after its absolute deadline; one that can still be refreshed stays, however old.
 pub async fn a_session_that_is_over_goes_and_one_that_lives_stays(bench: &Bench) {
     let alice = bench.account("alice").await;
-    let login = |idle| Login {
+    let login = |absolute| Login {
         lifetimes: Lifetimes {
-            idle,
-            absolute: 400 * DAY,
+            idle: 90 * DAY,
+            absolute,
             ..LIFETIMES
         },
         ..alice.login()
     };
     let over = bench.open(login(HOUR)).await.session.id;
     let over_later = bench.open(login(2 * HOUR)).await.session.id;
-    let alive = bench.open(login(90 * DAY)).await.session.id;
+    let alive = bench.open(login(400 * DAY)).await.session.id;
     bench.clock.advance(HOUR + IN_MEMORY + TICK);
     bench.store.prune().await.unwrap();
     let ended = bench.store.end_session(over, None, Client::default());
@@ -213,6 +207,7 @@ pub async fn a_gateway_goes_a_day_after_it_fell_silent(bench: &Bench) {
             id: GatewayId::from_bytes([name; 16]),
             staleness: None,
             live_until: bench.clock.now().plus(live_for),
+            acknowledged: 0,
         };
         bench.store.register_gateway(gateway).await.unwrap();
     }
