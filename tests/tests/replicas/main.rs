@@ -10,6 +10,8 @@ mod moving;
 mod order;
 mod outage;
 mod restore;
+mod server;
+mod walks;
 
 use std::time::Duration;
 

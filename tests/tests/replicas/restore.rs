@@ -82,7 +82,7 @@ fn a_database_put_back_under_running_companions_hands_out_numbers_again_and_skip
     }
 }
 
-/// KR-06: the leaked key signs nothing any more, at any gateway and at no replica.
+/// KR-03: the leaked key signs nothing any more, at any gateway and at no replica.
 #[test]
 fn replaced_signing_keys_are_in_force_at_every_replica_and_gateway() {
     let (stack, alice) = with_alice(Setup::on(Ports::free_block(2).unwrap()));
