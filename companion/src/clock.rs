@@ -110,17 +110,17 @@ impl Clock {
     /// A clock that follows the time of a database; this one itself when it is settable.
     #[must_use]
     pub fn followed(&self) -> Self {
-        let source = match &self.source {
-            Source::System { began, began_at } => Source::Followed {
+        let Source::System { began, began_at } = &self.source else {
+            return self.clone();
+        };
+        Self {
+            source: Source::Followed {
                 began: *began,
                 began_at: *began_at,
                 ahead: Arc::default(),
             },
-            other => other.clone(),
-        };
-        Self {
-            source,
-            latest: Arc::clone(&self.latest),
+            // What this machine's clock has shown is nothing to the database's.
+            latest: Arc::default(),
         }
     }
 

@@ -172,19 +172,24 @@ impl Reader {
         for held in std::mem::take(&mut self.held) {
             by_cursor.entry(held.poll.after).or_default().push(held);
         }
+        // A store that does not answer one of them answers none, and each would wait for it anew.
+        let mut answers = true;
         for (cursor, polls) in by_cursor {
-            if has_moved || polls.iter().any(|held| !held.is_known || held.until <= now) {
-                self.read(cursor, polls, now).await;
+            if !answers {
+                answer(polls, &Err(NoPage));
+            } else if has_moved || polls.iter().any(|held| !held.is_known || held.until <= now) {
+                answers = self.read(cursor, polls, now).await;
             } else {
                 self.held.extend(polls);
             }
         }
     }
 
-    /// One read that begins now, one signature, and the answers.
-    async fn read(&mut self, cursor: Cursor, polls: Vec<Held>, now: Instant) {
+    /// One read that begins now, one signature, and the answers. False: the store did not answer.
+    async fn read(&mut self, cursor: Cursor, polls: Vec<Held>, now: Instant) -> bool {
         let Ok(read) = self.store.read_feed(cursor).await.inspect_err(log) else {
-            return answer(polls, &Err(NoPage));
+            answer(polls, &Err(NoPage));
+            return false;
         };
         if read.cursor == CursorFound::RolledBack {
             tracing::error!(
@@ -208,6 +213,7 @@ impl Reader {
             let page = self.sign(cursor, read).await;
             answer(due, &page);
         }
+        true
     }
 
     async fn sign(&self, asked: Cursor, read: FeedRead) -> Result<Arc<str>, NoPage> {

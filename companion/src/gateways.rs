@@ -282,6 +282,7 @@ pub struct Gateways {
 
 /// What has been acknowledged is told at most so often.
 const BETWEEN: Duration = Duration::from_millis(20);
+const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
 
 impl Gateways {
     /// See [`Registry::new`].
@@ -337,16 +338,25 @@ impl Gateways {
                 _ = stop.wait_for(|stop| *stop) => return,
             }
             let untold: Vec<_> = lock(&self.untold).drain().map(|(_, told)| told).collect();
-            if let Err(error) = store.note_acknowledged(untold.clone()).await {
-                tracing::warn!(%error, "what gateways have acknowledged was not told to the other companions; trying again");
-                let mut later = lock(&self.untold);
-                for told in untold {
-                    later.entry(told.gateway).or_insert(told);
+            let pause = match store.note_acknowledged(untold.clone()).await {
+                Ok(()) => BETWEEN,
+                Err(error) => {
+                    tracing::warn!(%error, "what gateways have acknowledged was not told to the other companions; trying again");
+                    self.tell_later(untold);
+                    AFTER_A_FAILURE
                 }
-                self.telling.notify_one();
-            }
-            tokio::time::sleep(BETWEEN).await;
+            };
+            tokio::time::sleep(pause).await;
         }
+    }
+
+    /// What is newer by then stays.
+    fn tell_later(&self, untold: Vec<Acknowledged>) {
+        let mut later = lock(&self.untold);
+        for told in untold {
+            later.entry(told.gateway).or_insert(told);
+        }
+        self.telling.notify_one();
     }
 
     /// See [`Registry::arrive`].

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use companion::clock::Clock;
-use companion::config::{self, Read, Settings};
+use companion::config::{self, Read, Settings, StoreKind};
 use companion::operation;
 use companion::postgres::Options;
 use companion::secret;
@@ -210,6 +210,11 @@ fn warn(read: &Read) {
     if read.file.is_none() {
         let state = settings.state.display();
         tracing::warn!(%state, "no configuration file: generated keys in the state directory, for one machine only");
+    }
+    if settings.store.kind == StoreKind::Postgres && settings.gateway_token_files.is_empty() {
+        tracing::warn!(
+            "no gateway_token_files: replicas must take the same gateway tokens, and the one in this state directory is its own"
+        );
     }
     tracing::warn!(folder = %settings.state.join("mail").display(), "mail goes into files, not to its readers");
     if settings.base_url.starts_with("http://") {

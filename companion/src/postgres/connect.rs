@@ -58,6 +58,7 @@ impl std::error::Error for OpenError {}
 const WAIT: Duration = Duration::from_secs(2);
 /// A silent server is given up by the kernel after that.
 const SILENCE: Duration = Duration::from_secs(5);
+const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// Of a frozen companion: the others' logouts wait for no lock, and no idle transaction holds one, for longer (design section 4).
 const SERVER_LIMITS: &str =
     "-c lock_timeout=2000 -c idle_in_transaction_session_timeout=1000 -c statement_timeout=5000";
@@ -117,6 +118,8 @@ pub(super) fn address(options: &Options) -> Result<Address, OpenError> {
         .connect_timeout(WAIT)
         .tcp_user_timeout(SILENCE)
         .keepalives_idle(SILENCE)
+        .keepalives_interval(KEEP_ALIVE)
+        .keepalives_retries(3)
         .target_session_attrs(TargetSessionAttrs::ReadWrite);
     let tls = MakeRustlsConnect::new(tls(options.ca_file.as_deref())?);
     Ok(Address { config, tls })

@@ -81,6 +81,37 @@ fn no_gateway_misses_a_revocation_whatever_the_order_of_commits() {
     });
 }
 
+/// The database's word does not come: its connection is cut again and again. Every companion looks by itself.
+#[test]
+fn what_another_companion_has_committed_is_seen_within_a_second_or_two_without_its_word() {
+    let server = postgres::Postgres::shared();
+    let database = server.fresh_database().unwrap();
+    let name = database.rsplit('/').next().unwrap().to_owned();
+    let deaf = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND query LIKE 'LISTEN%'"
+    );
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let (here, there) = (open(&database).await, open(&database).await);
+        let mut moved = there.feed_moved();
+        for number in 0..3 {
+            server.execute(&name, &deaf).unwrap();
+            moved.mark_unchanged();
+            let exp = UnixTime::from_seconds(unix_seconds() + 300);
+            let done = here
+                .revoke_unknown(session(99, number), Some(exp))
+                .await
+                .unwrap();
+            let wanted = done.unwrap().number;
+            let seen = moved.wait_for(|newest| *newest >= wanted);
+            tokio::time::timeout(Duration::from_secs(2), seen)
+                .await
+                .unwrap()
+                .unwrap();
+        }
+    });
+}
+
 fn session(writer: usize, number: usize) -> SessionId {
     SessionId::from_bytes(digest(&format!("{writer} {number}")))
 }
