@@ -125,7 +125,7 @@ impl Registry {
             .filter(|(_, known)| is_lost(known) && is_live(known))
             .map(|(id, known)| {
                 let until = known.live_until;
-                // Not ahead of that: it has been where it comes from.
+                // No further ahead: what was read of the store is ahead already.
                 self.registration(*id, known.staleness, until, until, now)
             })
             .collect()
