@@ -23,8 +23,6 @@ const CALM: u32 = 20 * STEPS_PER_SECOND;
 /// For a gateway that is gone to be counted no more: its staleness, the
 /// minute that the stored moment runs ahead, and a second.
 const RECOVERY: u32 = (15 + 60 + 1) * STEPS_PER_SECOND;
-/// What a companion registers again, after a store was put back, counts for a minute more.
-const AGAIN: u32 = 60 * STEPS_PER_SECOND;
 const LONGEST_HISTORY: u32 = 200 * STEPS_PER_SECOND;
 
 pub fn seconds(count: u64) -> Duration {
@@ -146,7 +144,7 @@ impl World {
             (gateway.cut_until, gateway.there, gateway.back) = (self.step, 0, 0);
         }
         self.pass(CALM)?;
-        let longest = self.step + RECOVERY + AGAIN * self.totals.rollbacks.min(1);
+        let longest = self.step + RECOVERY;
         while let Some(revocation) = self.unfinished() {
             if self.step > longest {
                 return Err(format!("the receipt {revocation:?} was never complete"));
@@ -178,12 +176,25 @@ impl World {
         Ok(self.totals)
     }
 
-    fn unfinished(&self) -> Option<Revocation> {
-        let is_open = |tracked: &&Tracked| !tracked.is_done && !tracked.is_lost;
-        self.sessions
+    /// A receipt that some companion does not call complete.
+    fn unfinished(&mut self) -> Option<Revocation> {
+        let now = self.now();
+        let asked: Vec<_> = self
+            .sessions
             .iter()
-            .filter(is_open)
-            .find_map(|tracked| tracked.revocation)
+            .filter(|tracked| !tracked.is_lost)
+            .filter_map(|tracked| tracked.revocation)
+            .collect();
+        let replicas = 0..self.companions.replicas.len();
+        let companions = &mut self.companions;
+        let mut is_complete = |replica, revocation: &Revocation| {
+            companions.progress(replica, revocation, now).is_complete()
+        };
+        asked.into_iter().find(|revocation| {
+            replicas
+                .clone()
+                .any(|replica| !is_complete(replica, revocation))
+        })
     }
 
     fn revoke(&mut self, chosen: usize) {
