@@ -9,7 +9,7 @@
 //!
 //! Beside the requests run the feed's one reader (`feed`), which holds the gateways' polls and answers them the moment something is
 //! committed, and the outbox's worker (`outbox`), where alone it shows whether an account exists. `gateways` knows who polls and what
-//! was acknowledged; `receipts` waits for it.
+//! was acknowledged; `receipts` waits for it; `witness` notices when the store was put back to an older copy meanwhile.
 
 #![forbid(unsafe_code)]
 
@@ -51,3 +51,4 @@ pub mod store;
 pub mod throttle;
 pub mod tokens;
 pub mod vault;
+pub mod witness;

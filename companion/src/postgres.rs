@@ -17,7 +17,6 @@ mod outbox;
 mod prune;
 mod schema;
 mod sessions;
-mod witness;
 mod work;
 
 use std::sync::Arc;
@@ -31,7 +30,6 @@ use tokio::task::AbortHandle;
 
 use self::ending::Ending;
 use self::follow::Moved;
-use self::witness::Witness;
 use self::work::{Commit, Done, statement, transaction};
 use crate::clock::{Clock, Millis, Moment};
 use crate::email::Email;
@@ -43,6 +41,7 @@ use crate::store::{
     Rotation, SealedKey, SealedKeys, Session, Store,
 };
 use crate::throttle::Limit;
+use crate::witness::Witness;
 
 pub use self::arrival::Arrival;
 pub use self::connect::{OpenError, Options};

@@ -16,9 +16,9 @@ use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use zeroize::Zeroizing;
 
-use super::witness::Witness;
 use super::work::because;
 use crate::store::StoreError;
+use crate::witness::Witness;
 
 /// Where the database is, and how it is reached.
 #[derive(Clone)]

@@ -5,12 +5,12 @@ use tokio_postgres::Row;
 
 use super::columns::{bytes, get, int, mark, millis, seconds, span_millis, uint};
 use super::feed::numbered;
-use super::witness::Lost;
 use super::work::Db;
 use crate::clock::Millis;
 use crate::code::DAY;
 use crate::receipt::{Revocation, SERVED_AFTER_EXP};
 use crate::store::{Cause, Client, Ended, Outcome};
+use crate::witness::Lost;
 
 /// What every end has at hand.
 #[derive(Clone, Copy)]

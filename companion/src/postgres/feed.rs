@@ -4,12 +4,12 @@ use token::{Algorithm, Cursor, Mark, Page, SessionId};
 use tokio_postgres::Row;
 
 use super::columns::{bytes, get, int, mark, maybe_bytes, maybe_mark, millis, seconds, uint};
-use super::witness::{Testimony, Witness, is_known};
 use super::work::{Db, Write};
 use crate::clock::Millis;
 use crate::store::{
     CursorFound, FeedRead, History, KeyUse, Outcome, SealedKey, SealedKeys, StoreError,
 };
+use crate::witness::{Testimony, Witness, is_known};
 
 /// The newest number, as one look found it.
 pub(super) struct Head {

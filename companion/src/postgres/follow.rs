@@ -12,10 +12,10 @@ use tokio_postgres::{AsyncMessage, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::feed::{self, Head};
-use super::witness::Witness;
 use super::work::{because, statement};
 use crate::clock::{Clock, Millis};
 use crate::store::{History, Outcome};
+use crate::witness::Witness;
 
 /// Between two looks at the head, and between two attempts to listen.
 const SECOND: Duration = Duration::from_secs(1);

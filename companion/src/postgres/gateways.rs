@@ -6,10 +6,10 @@ use token::{Cursor, GatewayId};
 
 use super::columns::{bytes, get, int, maybe_mark, millis, span_millis, uint};
 use super::feed::testified;
-use super::witness::Witness;
 use super::work::{Db, Write};
 use crate::clock::Millis;
 use crate::store::{Acknowledged, GatewaysRead, Outcome, RegisteredGateway};
+use crate::witness::Witness;
 
 pub(super) async fn register(
     db: Db<'_>,

@@ -10,9 +10,9 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row, SimpleQueryMessage};
 
 use super::connect::place;
-use super::witness::Lost;
 use crate::clock::Millis;
 use crate::store::{Outcome, StoreError};
+use crate::witness::Lost;
 
 /// For the whole of it: who asks is told 503 within two seconds, whatever is wrong with the database.
 const PATIENCE: Duration = Duration::from_secs(2);

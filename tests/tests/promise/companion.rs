@@ -1,16 +1,15 @@
-//! The simulated companion: the product's own rules over the store in memory, with time for commits and a life that ends.
+//! The simulated companions: one on a store of its own, or two that share one. What they decide is the product's own rules.
 
-use companion::clock::Moment;
-use companion::feed::page;
-use companion::gateways::{Registration, Registry};
-use companion::receipt::{Progress, Revocation, progress};
-use companion::store::{CursorFound, GatewaysRead, History, RegisteredGateway};
+use companion::clock::{Millis, Moment};
+use companion::gateways::Registration;
+use companion::receipt::{Progress, Revocation};
+use companion::store::RegisteredGateway;
 use tests::host::{Callout, Response};
 use tests::issuer::{Issuer, issuer};
 use token::{Cursor, GatewayId, SessionId, UnixTime};
 
+use crate::replica::Replica;
 use crate::store::{Marks, Store};
-use crate::world::seconds;
 
 /// A poll.
 #[derive(Clone, Copy)]
@@ -21,55 +20,81 @@ pub struct Poll {
     pub staleness: u64,
 }
 
-pub struct Companion {
+/// Whose store it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One companion; gateways lie in a second file too.
+    Alone,
+    /// Two companions on one database.
+    Shared,
+}
+
+pub struct Companions {
+    kind: Kind,
     pub store: Store,
     copy: Option<Store>,
     marks: Marks,
-    /// Of both files: putting back the one does not forget what the other holds.
-    registered: Vec<RegisteredGateway>,
-    registry: Registry,
+    pub replicas: Vec<Replica>,
     issuer: Issuer,
-    /// What arrived in an earlier life is never answered.
-    pub life: u32,
-    pub rollbacks_noticed: u64,
+    /// Registrations that were put back with the store: a companion that has not heard of one before does not learn of it until another
+    /// has registered it again.
+    lost: Vec<RegisteredGateway>,
+    servers: u32,
+    pub cursors_refused: u64,
 }
 
-impl Companion {
-    pub fn start() -> Self {
+impl Companions {
+    pub fn start(kind: Kind, now: Moment) -> Self {
         let mut marks = Marks::default();
         let store = Store::new(&mut marks);
+        let count = if kind == Kind::Shared { 2 } else { 1 };
+        let replicas = (0..count)
+            .map(|_| Replica::start(&store, kind == Kind::Shared, 0, now))
+            .collect();
         Self {
+            kind,
             store,
             copy: None,
             marks,
-            registered: Vec::new(),
-            registry: Registry::default(),
+            replicas,
             issuer: issuer(),
-            life: 0,
-            rollbacks_noticed: 0,
+            lost: Vec::new(),
+            servers: 0,
+            cursors_refused: 0,
         }
     }
 
-    pub fn restart(&mut self, now: Moment) {
-        self.life += 1;
-        let stored = GatewaysRead {
-            at: now.wall,
-            history: History::default(),
-            gateways: self.registered.clone(),
-        };
-        self.registry = Registry::new(stored, now);
+    pub fn restart(&mut self, replica: usize, now: Moment) {
+        self.replicas[replica].restart(&self.store, now);
     }
 
     pub fn make_copy(&mut self) {
         self.copy = Some(self.store.clone());
     }
 
-    /// Puts the copy back; the key set goes back with it. False: there is none.
-    pub fn restore(&mut self, now: Moment) -> bool {
+    /// Puts the copy back; the key set goes back with it. One companion alone is stopped for it; those that share the store go on, and
+    /// gateways that registered since are lost. False: there is no copy.
+    pub fn restore(&mut self, is_other_server: bool, now: Moment) -> bool {
         let Some(copy) = &self.copy else { return false };
-        self.store = copy.clone();
+        let before = std::mem::replace(&mut self.store, copy.clone());
         self.issuer = issuer_of(self.store.keys);
-        self.restart(now);
+        if self.kind == Kind::Alone {
+            self.store.keep_gateways_of(&before);
+            self.restart(0, now);
+            return true;
+        }
+        self.store.server = before.server;
+        if is_other_server {
+            self.servers += 1;
+            self.store.server = self.servers;
+        }
+        let kept = self.store.gateways(Millis(0));
+        let is_kept = |lost: &RegisteredGateway| {
+            kept.iter()
+                .any(|kept| kept.id == lost.id && kept.live_until >= lost.live_until)
+        };
+        let lost = before.gateways(Millis(0)).into_iter();
+        self.lost.extend(lost.filter(|lost| !is_kept(lost)));
         true
     }
 
@@ -82,43 +107,60 @@ impl Companion {
         self.store.revoke(&mut self.marks, session, exp, now.wall)
     }
 
-    /// What must be committed before the read, if anything.
-    pub fn arrive(&mut self, poll: &Poll, now: Moment) -> Option<Registration> {
-        self.registry
-            .arrive(poll.gateway, Some(seconds(poll.staleness)), now)
-            .expect("few gateways")
+    /// A registration is in the store; the companion is not told yet.
+    pub fn register(&mut self, registration: &Registration, began: Moment) {
+        self.store.register(registration.gateway, began.wall);
+        self.find(&registration.gateway);
     }
 
-    pub fn commit(&mut self, registration: Registration) {
-        self.registered.push(registration.gateway);
-        self.registry.committed(registration);
-    }
-
-    /// The first read for a poll, or one after the feed has moved or its time is up. `None`: it goes on waiting.
     pub fn read(
         &mut self,
-        poll: &Poll,
-        is_first: bool,
-        is_due: bool,
-        now: Moment,
+        replica: usize,
+        what: (&Poll, bool, bool),
+        when: (u32, Moment),
     ) -> Option<String> {
-        let read = self.store.read(poll.after, now);
-        if is_first {
-            self.registry
-                .read(poll.gateway, poll.after, read.cursor, read.history);
-            self.rollbacks_noticed += u64::from(read.cursor == CursorFound::RolledBack);
+        let replica = &mut self.replicas[replica];
+        let (page, is_refused) = replica.read(&self.store, &self.issuer, what, when);
+        self.cursors_refused += u64::from(is_refused);
+        page
+    }
+
+    /// One step of what the companions do unasked.
+    pub fn step(&mut self, step: u32, commit_steps: u32, now: Moment) {
+        for place in 0..self.replicas.len() {
+            let when = (step, commit_steps);
+            for again in self.replicas[place].step(&mut self.store, when, now) {
+                self.find(&again);
+            }
         }
-        let has_news = read.has_rows || read.cursor != CursorFound::Known;
-        (has_news || is_due)
-            .then(|| page(poll.after, read, self.issuer.name()).sign(self.issuer.feed_key()))
     }
 
     pub fn keys(&self) -> Response {
         Response::ok(self.issuer.key_document())
     }
 
-    pub fn progress(&self, revocation: &Revocation, now: Moment) -> Progress {
-        progress(revocation, &self.registry.list(), now)
+    pub fn progress(&mut self, replica: usize, revocation: &Revocation, now: Moment) -> Progress {
+        self.replicas[replica].progress(&self.store, revocation, now)
+    }
+
+    /// Whether the store has lost a gateway that this companion never heard of: then its receipts promise nothing (THREATS.md).
+    pub fn misses_a_gateway(&self, replica: usize, now: Moment) -> bool {
+        let misses = |lost: &RegisteredGateway| {
+            lost.live_until >= now.wall && !self.replicas[replica].counts(lost.id)
+        };
+        self.lost.iter().any(misses)
+    }
+
+    /// By companions that run.
+    pub fn rollbacks_noticed(&self) -> u64 {
+        self.replicas
+            .iter()
+            .map(|replica| replica.histories_begun)
+            .sum()
+    }
+
+    fn find(&mut self, again: &RegisteredGateway) {
+        self.lost.retain(|lost| lost.id != again.id);
     }
 }
 

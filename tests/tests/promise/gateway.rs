@@ -18,6 +18,8 @@ pub struct Gateway {
     /// Steps to the companion and back.
     pub there: u32,
     pub back: u32,
+    /// The companion that it asks; beyond the last one, each in turn.
+    pub way: usize,
     /// Call-outs that have left.
     pub seen: u64,
     /// Moves at each start: what belongs to an earlier process is void.
@@ -38,6 +40,7 @@ impl Gateway {
             cut_until: 0,
             there: 0,
             back: 0,
+            way: 0,
             seen: 0,
             process: 0,
         }
@@ -47,6 +50,15 @@ impl Gateway {
         self.host.restart();
         self.process += 1;
         self.seen = 0;
+    }
+
+    /// Which companion a call-out goes to.
+    pub fn replica(&self, callout: u64, replicas: usize) -> usize {
+        if self.way < replicas {
+            self.way
+        } else {
+            usize::try_from(callout).unwrap_or(0) % replicas
+        }
     }
 
     /// One step of time; gives the call-outs that left in it.

@@ -11,15 +11,15 @@ use crate::store::History;
 
 /// What an earlier history may have allowed that this one does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Lost {
+pub struct Lost {
     /// All that is lost happened before.
-    pub(super) before: Millis,
+    pub before: Millis,
     /// The last `exp` of the access tokens that were signed until then.
-    pub(super) last_exp: UnixTime,
+    pub last_exp: UnixTime,
 }
 
 /// The newest that was seen of the feed, and of which server.
-pub(super) struct Witness {
+pub struct Witness {
     seen: Mutex<Seen>,
     clock: Clock,
     longest_token: Duration,
@@ -34,22 +34,22 @@ struct Seen {
 
 /// What a read must be asked for.
 #[derive(Clone, Copy)]
-pub(super) struct Testimony {
+pub struct Testimony {
     history: History,
     /// Whether the store still knows this is to be found out.
-    pub(super) newest: Cursor,
+    pub newest: Cursor,
 }
 
 impl Testimony {
     /// Under which it was asked.
-    pub(super) const fn history(self) -> History {
+    pub const fn history(self) -> History {
         self.history
     }
 }
 
 impl Witness {
     /// Nothing seen yet. All that was opened before now may have been lost in part.
-    pub(super) fn new(clock: Clock, longest_token: Duration) -> Self {
+    pub fn new(clock: Clock, longest_token: Duration) -> Self {
         let lost = lost_until(clock.now(), longest_token);
         Self {
             seen: Mutex::new(Seen {
@@ -64,7 +64,7 @@ impl Witness {
     }
 
     /// A connection was made to that server. Another one than before: what the former committed last may be missing.
-    pub(super) fn met(&self, server: &str) {
+    pub fn met(&self, server: &str) {
         let mut seen = self.lock();
         match &seen.server {
             Some(before) if before == server => {}
@@ -82,12 +82,12 @@ impl Witness {
     }
 
     /// The database's clock was set: what was noted in its time is not to be relied on.
-    pub(super) fn clock_was_set(&self) {
+    pub fn clock_was_set(&self) {
         self.begin(&mut self.lock());
     }
 
     /// Before a read.
-    pub(super) fn ask(&self) -> Testimony {
+    pub fn ask(&self) -> Testimony {
         let seen = self.lock();
         Testimony {
             history: seen.history,
@@ -96,7 +96,7 @@ impl Witness {
     }
 
     /// After the read: whether the store knew the testimony's cursor, and what the head was. Gives the history that was read.
-    pub(super) fn tell(&self, asked: Testimony, is_known: bool, head: Cursor) -> History {
+    pub fn tell(&self, asked: Testimony, is_known: bool, head: Cursor) -> History {
         let mut seen = self.lock();
         if seen.history != asked.history {
             // Found out meanwhile by another read; whether this one saw the old or the new is not known.
@@ -117,7 +117,7 @@ impl Witness {
     }
 
     /// What the present history may not know.
-    pub(super) fn lost(&self) -> Lost {
+    pub fn lost(&self) -> Lost {
         self.lock().lost
     }
 
@@ -140,7 +140,7 @@ fn lost_until(now: Millis, longest_token: Duration) -> Lost {
 }
 
 /// Whether a row's mark, or that of the head, is the one of the cursor. The cursor at the very start is always known.
-pub(super) fn is_known(cursor: Cursor, row: Option<Mark>, head: Cursor) -> bool {
+pub fn is_known(cursor: Cursor, row: Option<Mark>, head: Cursor) -> bool {
     let Some(wanted) = cursor.mark else {
         return true;
     };
