@@ -10,7 +10,9 @@ use tests::visitor::Tokens;
 use tests::watch::Stopwatch;
 use token::{Page, SoftwareCheck};
 
-use crate::{HOUR, at_once, claims, companion_with_alice, log_out, refusal, stored, tamper};
+use crate::{
+    HOUR, at_once, claims, companion_with_alice, in_sql, log_out, refusal, stored, tamper,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -138,13 +140,14 @@ fn two_thousand_and_more_revocations_come_in_several_pages() {
         Companion::with(|settings| settings.sessions.most_per_account = 10_000).unwrap();
     let client = companion.client().unwrap();
     let alice = companion.account("alice").unwrap().login(&client).unwrap();
-    tamper(
-        &companion,
+    let id = in_sql(&companion, "randomblob(16)", "uuid_send(gen_random_uuid())");
+    let copies = format!(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4100)
-         INSERT INTO sessions SELECT randomblob(16), account, generation, rotated_at, mac_key_version, latest_exp, auth_time, acr,
+         INSERT INTO sessions SELECT {id}, account, generation, rotated_at, mac_key_version, latest_exp, auth_time, acr,
              amr, created_at, last_seen_at, idle_deadline, absolute_deadline, ended_at, receipt, ip, user_agent, label
-         FROM sessions, n",
+         FROM sessions, n"
     );
+    tamper(&companion, &copies);
     let mut gateway = Gateway::synced(&companion, 1, "60").unwrap();
     let end = client
         .delete("/auth/v1/sessions?scope=all")
