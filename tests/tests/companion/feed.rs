@@ -1,5 +1,6 @@
 //! The feed as a gateway reads it: pages, cursors and marks, and how long an answer is held.
 
+use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
@@ -201,8 +202,10 @@ fn a_heartbeat_comes_after_the_hold() {
 fn every_held_poll_is_answered_at_once_when_a_session_ends() {
     let (companion, client, alice) = companion_with_alice();
     let tokens = alice.login(&client).unwrap();
+    let synced = |number| Mutex::new(Gateway::synced(&companion, number, "60").unwrap());
+    let gateways: Vec<_> = (0..20).map(synced).collect();
     let answered = at_once(21, |number| {
-        if number == 20 {
+        let Some(gateway) = gateways.get(number) else {
             // The polls are under way by then; one that is late is answered at once all the same.
             thread::sleep(SECOND / 2);
             let logout = client
@@ -210,10 +213,9 @@ fn every_held_poll_is_answered_at_once_when_a_session_ends() {
                 .bearer(&tokens.access);
             logout.header("prefer", "respond-async").send().unwrap();
             return Duration::ZERO;
-        }
-        let mut gateway = Gateway::synced(&companion, u8::try_from(number).unwrap(), "60").unwrap();
+        };
         let watch = Stopwatch::start();
-        let page = gateway.poll(20).unwrap();
+        let page = gateway.lock().unwrap().poll(20).unwrap();
         assert_eq!(page.revoked.len(), 1);
         watch.elapsed()
     });
