@@ -1,5 +1,8 @@
 //! A companion in this process: its own ports and state directory, and a clock that stands still until the test moves it.
+//!
+//! The store is the embedded one, or a database of its own in a program whose name begins with `companion_on_postgres`.
 
+mod database;
 mod gateway;
 
 use std::fs;
@@ -7,15 +10,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use companion::clock::Clock;
-use companion::config::{Limits, Settings};
-use companion::service::Service;
-use companion::sqlite::Sqlite;
-use companion::store::Store as _;
+use companion::config::{Limits, Settings, Store};
+use companion::service::{Service, open_store};
 use companion::throttle::Limit;
 use tempfile::TempDir;
 use token::UnixTime;
 use tokio::runtime::Runtime;
 
+use self::database::Database;
 pub use self::gateway::{Gateway, keys_of};
 use crate::client::Client;
 use crate::fault::Fault;
@@ -27,12 +29,16 @@ use crate::watch::wait_for;
 pub const BEGINNING: i64 = 1_800_000_000;
 /// How long what was stopped may hold its files.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The embedded store's file.
+const STORE: &str = "latchkey.db";
 
 /// A companion that can be stopped, changed and started again.
 pub struct Companion {
     running: Option<Running>,
     settings: Settings,
     clock: Clock,
+    /// On PostgreSQL.
+    database: Option<Database>,
     /// Must be the last field: the companion lives in it.
     folder: TempDir,
 }
@@ -67,14 +73,23 @@ impl Companion {
     /// One that was never started; its state directory does not exist yet.
     ///
     /// # Errors
-    /// When there is no temporary directory.
+    /// When there is no temporary directory, or no database.
     pub fn stopped() -> Result<Self, Fault> {
+        Self::on(Database::for_this_program()?)
+    }
+
+    fn on(database: Option<Database>) -> Result<Self, Fault> {
         let folder = tempfile::tempdir().map_err(Fault::while_doing("a temporary directory"))?;
         let anywhere = ([127, 0, 0, 1], 0).into();
+        let store = match &database {
+            Some(database) => database.settings(folder.path())?,
+            None => Store::default(),
+        };
         let settings = Settings {
             state: folder.path().join("state"),
             listen: anywhere,
             internal_listen: anywhere,
+            store,
             limits: roomy(),
             ..Settings::default()
         };
@@ -82,19 +97,22 @@ impl Companion {
             running: None,
             settings,
             clock: Clock::settable(UnixTime::from_seconds(BEGINNING)),
+            database,
             folder,
         })
     }
 
-    /// One over a copy of this one's state as it is on disk now: what a `kill -9` at this moment would leave behind.
+    /// One over a copy of this one's state as it is on disk now: what a `kill -9` at this moment would leave behind. A database
+    /// survives that as it is: there it is another companion on the same one.
     ///
     /// # Errors
     /// When the files cannot be copied, or it does not start on them.
     pub fn survivor(&self) -> Result<Self, Fault> {
-        let mut survivor = Self::stopped()?;
+        let mut survivor = Self::on(self.database.clone())?;
         copy(self.state(), survivor.state())?;
         survivor.settings = Settings {
             state: survivor.settings.state.clone(),
+            store: survivor.settings.store.clone(),
             ..self.settings.clone()
         };
         survivor.clock = self.clock.clone();
@@ -160,34 +178,42 @@ impl Companion {
     /// When the store refuses.
     pub fn prune(&mut self) -> Result<(), Fault> {
         self.stop()?;
-        let store = Sqlite::open(self.state(), self.clock.clone(), Duration::from_secs(300))
-            .map_err(Fault::while_doing("the store"))?;
         let runtime = Runtime::new().map_err(Fault::while_doing("a runtime"))?;
-        runtime
-            .block_on(store.prune())
-            .map_err(Fault::while_doing("pruning"))?;
-        drop(store);
+        runtime.block_on(async {
+            let store = open_store(&self.settings, self.clock.clone())
+                .await
+                .map_err(Fault::while_doing("the store"))?;
+            store.prune().await.map_err(Fault::while_doing("pruning"))
+        })?;
+        drop(runtime);
         self.restart()
     }
 
-    /// Keeps a copy of the state directory of a stopped companion.
+    /// Keeps a copy of the state of a stopped companion: of its directory, and of its database.
     ///
     /// # Errors
-    /// When the files cannot be copied.
+    /// When it cannot be copied.
     pub fn back_up(&self) -> Result<PathBuf, Fault> {
         let backup = self.folder.path().join("backup");
         copy(self.state(), &backup)?;
+        if let Some(database) = &self.database {
+            database.back_up(&backup.join(STORE))?;
+        }
         Ok(backup)
     }
 
-    /// Puts these files of a copy back, the companion being stopped.
+    /// Puts these files of a copy back, the companion being stopped; on PostgreSQL `latchkey.db` is the whole database.
     ///
     /// # Errors
     /// When they cannot be copied.
     pub fn put_back(&self, backup: &Path, names: &[&str]) -> Result<(), Fault> {
         for name in names {
-            fs::copy(backup.join(name), self.state().join(name))
-                .map_err(Fault::while_doing(name))?;
+            match &self.database {
+                Some(database) if *name == STORE => database.put_back(&backup.join(name))?,
+                _ => fs::copy(backup.join(name), self.state().join(name))
+                    .map(drop)
+                    .map_err(Fault::while_doing(name))?,
+            }
         }
         Ok(())
     }
@@ -240,6 +266,11 @@ impl Companion {
     /// Its state directory.
     pub fn state(&self) -> &Path {
         &self.settings.state
+    }
+
+    /// The name of its database on [`Postgres::shared`](crate::postgres::Postgres::shared); `None`: it is on SQLite.
+    pub fn database(&self) -> Option<&str> {
+        self.database.as_ref().map(Database::name)
     }
 
     /// Its settings.

@@ -34,6 +34,9 @@ struct Known {
     /// What the store has: never earlier than `live_until`.
     stored_until: Millis,
     acknowledged: u64,
+    /// What it had acknowledged when its cursor was refused. The store may still say so, until it is told; up to this only what this
+    /// companion hears from the gateway itself counts.
+    refused: u64,
 }
 
 /// What must be on disk before a gateway's page is read.
@@ -74,13 +77,14 @@ impl Registry {
                 live_until: until,
                 stored_until: until,
                 acknowledged: 0,
+                refused: 0,
             });
             known.staleness = longer(known.staleness, gateway.staleness);
             // For as long as the store says, whoever wrote it: until then the gateway may poll at another companion, which need not
             // write for it.
             known.live_until = known.live_until.max(until);
             known.stored_until = known.stored_until.max(until);
-            if is_current {
+            if is_current && gateway.acknowledged > known.refused {
                 known.acknowledged = known.acknowledged.max(gateway.acknowledged);
             }
         }
@@ -103,6 +107,7 @@ impl Registry {
             self.read_at = None;
             for known in self.known.values_mut() {
                 known.acknowledged = 0;
+                known.refused = 0;
                 known.stored_until = Millis(0);
             }
         }
@@ -172,6 +177,7 @@ impl Registry {
             live_until,
             stored_until: Millis(0),
             acknowledged: 0,
+            refused: 0,
         });
         known.staleness = longer(known.staleness, gateway.staleness);
         known.live_until = known.live_until.max(live_until);
@@ -200,6 +206,9 @@ impl Registry {
             CursorFound::Pruned | CursorFound::RolledBack => (0, None),
         };
         let is_new = acknowledged != known.acknowledged || cursor.is_none();
+        if cursor.is_none() {
+            known.refused = known.refused.max(known.acknowledged);
+        }
         known.acknowledged = acknowledged;
         is_new.then_some(Acknowledged {
             gateway: id,
@@ -406,6 +415,29 @@ mod tests {
         };
         here.merge(stored(told), steady(NOW));
         assert_eq!(here.list()[0].acknowledged, 7);
+    }
+
+    /// A refused cursor takes the acknowledgement back, also while the store has not heard of that yet.
+    #[test]
+    fn what_the_store_still_says_of_a_refused_cursor_does_not_count() {
+        let mut registry = Registry::default();
+        let registration = registry
+            .arrive(id(1), MINUTE, steady(NOW))
+            .unwrap()
+            .unwrap();
+        registry.committed(registration);
+        registry.read(id(1), at(7), CursorFound::Known, History(0));
+        registry.read(id(1), at(7), CursorFound::RolledBack, History(0));
+        let mut acknowledged = |acknowledged| {
+            let told = RegisteredGateway {
+                acknowledged,
+                ..registration.gateway
+            };
+            registry.merge(stored(told), steady(NOW));
+            registry.list()[0].acknowledged
+        };
+        assert_eq!(acknowledged(7), 0);
+        assert_eq!(acknowledged(8), 8);
     }
 
     /// It registered here, and went over to another companion, which has read that and writes nothing: its polls there are not heard of.

@@ -1,5 +1,6 @@
 //! The feed as a gateway reads it: pages, cursors and marks, and how long an answer is held.
 
+use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use tests::visitor::Tokens;
 use tests::watch::Stopwatch;
 use token::{Page, SoftwareCheck};
 
-use crate::{HOUR, at_once, claims, companion_with_alice, log_out, refusal, stored, tamper};
+use crate::{
+    HOUR, at_once, claims, companion_with_alice, in_sql, log_out, refusal, stored, tamper,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -138,13 +141,14 @@ fn two_thousand_and_more_revocations_come_in_several_pages() {
         Companion::with(|settings| settings.sessions.most_per_account = 10_000).unwrap();
     let client = companion.client().unwrap();
     let alice = companion.account("alice").unwrap().login(&client).unwrap();
-    tamper(
-        &companion,
+    let id = in_sql(&companion, "randomblob(16)", "uuid_send(gen_random_uuid())");
+    let copies = format!(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4100)
-         INSERT INTO sessions SELECT randomblob(16), account, generation, rotated_at, mac_key_version, latest_exp, auth_time, acr,
+         INSERT INTO sessions SELECT {id}, account, generation, rotated_at, mac_key_version, latest_exp, auth_time, acr,
              amr, created_at, last_seen_at, idle_deadline, absolute_deadline, ended_at, receipt, ip, user_agent, label
-         FROM sessions, n",
+         FROM sessions, n"
     );
+    tamper(&companion, &copies);
     let mut gateway = Gateway::synced(&companion, 1, "60").unwrap();
     let end = client
         .delete("/auth/v1/sessions?scope=all")
@@ -198,8 +202,10 @@ fn a_heartbeat_comes_after_the_hold() {
 fn every_held_poll_is_answered_at_once_when_a_session_ends() {
     let (companion, client, alice) = companion_with_alice();
     let tokens = alice.login(&client).unwrap();
+    let synced = |number| Mutex::new(Gateway::synced(&companion, number, "60").unwrap());
+    let gateways: Vec<_> = (0..20).map(synced).collect();
     let answered = at_once(21, |number| {
-        if number == 20 {
+        let Some(gateway) = gateways.get(number) else {
             // The polls are under way by then; one that is late is answered at once all the same.
             thread::sleep(SECOND / 2);
             let logout = client
@@ -207,10 +213,9 @@ fn every_held_poll_is_answered_at_once_when_a_session_ends() {
                 .bearer(&tokens.access);
             logout.header("prefer", "respond-async").send().unwrap();
             return Duration::ZERO;
-        }
-        let mut gateway = Gateway::synced(&companion, u8::try_from(number).unwrap(), "60").unwrap();
+        };
         let watch = Stopwatch::start();
-        let page = gateway.poll(20).unwrap();
+        let page = gateway.lock().unwrap().poll(20).unwrap();
         assert_eq!(page.revoked.len(), 1);
         watch.elapsed()
     });

@@ -13,7 +13,7 @@ fn every_login_that_fails_gets_the_same_bytes() {
     let disabled = companion.account("dora").unwrap();
     tamper(
         &companion,
-        "UPDATE accounts SET is_active = 0 WHERE email = 'dora@example.com'",
+        "UPDATE accounts SET is_active = false WHERE email = 'dora@example.com'",
     );
     let pending = Visitor::named("penny");
     pending.sign_up(&client).unwrap();
@@ -119,7 +119,7 @@ fn a_session_planted_before_the_login_never_becomes_the_one_logged_in() {
 fn a_disabled_account_can_use_no_session_that_it_has() {
     let (companion, client, alice) = companion_with_alice();
     let tokens = alice.login(&client).unwrap();
-    tamper(&companion, "UPDATE accounts SET is_active = 0");
+    tamper(&companion, "UPDATE accounts SET is_active = false");
     assert!(!is_alive(&client, &tokens));
     let refresh = tokens.try_refresh(&client).unwrap();
     assert_eq!(refusal(&refresh), (401, "invalid_refresh_token".to_owned()));

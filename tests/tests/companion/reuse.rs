@@ -5,7 +5,9 @@ use tests::client::Client;
 use tests::companion::Gateway;
 use tests::visitor::{Tokens, Visitor};
 
-use crate::{MINUTE, at_once, companion_with_alice, events, is_alive, listed, refusal, stored};
+use crate::{
+    MINUTE, at_once, companion_with_alice, events, in_sql, is_alive, listed, refusal, stored,
+};
 
 fn refused() -> (u16, String) {
     (401, "invalid_refresh_token".to_owned())
@@ -77,9 +79,12 @@ fn fifty_replays_at_once_are_one_event_and_one_mail() {
     assert_eq!(answers[0].0, 401);
     assert_eq!(events(&companion, "refresh_token_reused"), 1);
     assert_eq!(events(&companion, "session_ended"), 1);
+    let session = in_sql(&companion, "lower(hex(session))", "encode(session, 'hex')");
     let event: String = stored(
         &companion,
-        "SELECT lower(hex(session)) || ' ' || ip || ' ' || user_agent FROM audit WHERE event = 'refresh_token_reused'",
+        &format!(
+            "SELECT {session} || ' ' || ip || ' ' || user_agent FROM audit WHERE event = 'refresh_token_reused'"
+        ),
     );
     assert_eq!(event, format!("{} 127.0.0.66 thief/1.0", stolen.session));
 

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rusqlite::Connection;
 use tests::client::Client;
 use tests::companion::Companion;
+use tests::postgres::Postgres;
 use tests::visitor::{Tokens, Visitor, enter_code};
 
-use crate::{companion_with_alice, refusal};
+use crate::{companion_with_alice, refusal, tamper};
 
 /// Somebody's whole story, and every secret in it.
 fn story(companion: &Companion, client: &Client, name: &str) -> Vec<(&'static str, Vec<u8>)> {
@@ -66,7 +66,43 @@ fn story(companion: &Companion, client: &Client, name: &str) -> Vec<(&'static st
         secrets.push((file, URL_SAFE_NO_PAD.decode(text.trim()).unwrap()));
         secrets.push((file, text.trim().as_bytes().to_vec()));
     }
+    if let Some(file) = &companion.settings().store.url_file {
+        let url = fs::read_to_string(file).unwrap();
+        let (_, password) = url.split_once('@').unwrap().0.rsplit_once(':').unwrap();
+        secrets.push(("the database's password", password.as_bytes().to_vec()));
+    }
     secrets
+}
+
+/// What a thief of the database has: its files, or every value of every table.
+fn dump(companion: &Companion) -> Vec<u8> {
+    let Some(database) = companion.database() else {
+        let names = [
+            "latchkey.db",
+            "latchkey.db-wal",
+            "latchkey.db-shm",
+            "throttle.db",
+            "throttle.db-wal",
+            "throttle.db-shm",
+        ];
+        let read = |name: &&str| fs::read(companion.state().join(name)).ok();
+        return names.iter().filter_map(read).flatten().collect();
+    };
+    let rows = |sql: &str| Postgres::shared().query_text(database, sql).unwrap();
+    let tables = rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'");
+    let tables = tables.into_iter().flatten().flatten();
+    let values = tables.flat_map(|table| rows(&format!("SELECT * FROM {table}")));
+    let values: Vec<_> = values.flatten().flatten().map(bytes_of).collect();
+    values.join(&b'\n')
+}
+
+/// PostgreSQL writes bytes in hex.
+fn bytes_of(value: String) -> Vec<u8> {
+    let Some(hex) = value.strip_prefix("\\x") else {
+        return value.into_bytes();
+    };
+    let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+    (0..hex.len()).step_by(2).map(byte).collect()
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
@@ -93,18 +129,6 @@ fn a_copy_of_the_database_holds_no_secret() {
     let mut companion = Companion::start().unwrap();
     let client = companion.client().unwrap();
     let secrets = story(&companion, &client, "alice");
-    let dump = |companion: &Companion| -> Vec<u8> {
-        let names = [
-            "latchkey.db",
-            "latchkey.db-wal",
-            "latchkey.db-shm",
-            "throttle.db",
-            "throttle.db-wal",
-            "throttle.db-shm",
-        ];
-        let read = |name: &&str| fs::read(companion.state().join(name)).ok();
-        names.iter().filter_map(read).flatten().collect()
-    };
     let running = dump(&companion);
     companion.stop().unwrap();
     for dump in [running, dump(&companion)] {
@@ -122,21 +146,18 @@ fn a_copy_of_the_database_holds_no_secret() {
     }
 }
 
-/// RR-08: who copies the files of the database, and not the master key, has a companion that does not start.
+/// RR-08: who copies the database, and not the master key, has a companion that does not start.
 #[test]
 fn a_copy_of_the_database_without_the_master_key_is_of_no_use() {
-    let (companion, client, alice) = companion_with_alice();
+    let (mut companion, client, alice) = companion_with_alice();
     let tokens = alice.login(&client).unwrap();
+    companion.stop().unwrap();
+    let copy = companion.back_up().unwrap();
+    companion.resume().unwrap();
+    let client = companion.client().unwrap();
     let mut thief = Companion::stopped().unwrap();
     fs::create_dir_all(thief.state()).unwrap();
-    for name in [
-        "latchkey.db",
-        "latchkey.db-wal",
-        "throttle.db",
-        "throttle.db-wal",
-    ] {
-        fs::copy(companion.state().join(name), thief.state().join(name)).unwrap();
-    }
+    thief.put_back(&copy, &["latchkey.db"]).unwrap();
     assert!(
         thief
             .resume()
@@ -145,10 +166,7 @@ fn a_copy_of_the_database_without_the_master_key_is_of_no_use() {
             .contains("master.key")
     );
     // Told to take the thief's key, it has signing keys that do not open.
-    let db = Connection::open(thief.state().join("latchkey.db")).unwrap();
-    db.execute_batch("DELETE FROM meta WHERE name = 'master_key'")
-        .unwrap();
-    drop(db);
+    tamper(&thief, "DELETE FROM meta WHERE name = 'master_key'");
     assert!(
         thief
             .resume()
@@ -157,10 +175,7 @@ fn a_copy_of_the_database_without_the_master_key_is_of_no_use() {
             .contains("signing key")
     );
     // With signing keys of its own, its tokens are worth nothing here.
-    let db = Connection::open(thief.state().join("latchkey.db")).unwrap();
-    db.execute_batch("DELETE FROM meta; DELETE FROM signing_keys")
-        .unwrap();
-    drop(db);
+    tamper(&thief, "DELETE FROM meta; DELETE FROM signing_keys");
     thief.resume().unwrap();
     let thiefs = thief.client().unwrap();
     assert_eq!(refusal(&tokens.try_refresh(&thiefs).unwrap()).0, 401);
@@ -285,6 +300,7 @@ fn what_holds_a_secret_has_no_debug() {
         companion::store::Activation,
         companion::store::CodeRequest,
         companion::store::Wish,
+        companion::postgres::Options,
         token::MacKey,
         token::SigningKey,
     ] {

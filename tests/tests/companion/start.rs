@@ -3,36 +3,11 @@
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rusqlite::Connection;
 use tests::companion::Companion;
-use walk::files;
 
-use crate::{companion_with_alice, tamper};
-
-mod walk {
-    use super::{Path, PathBuf, fs};
-
-    /// Everything below a folder.
-    pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
-        let entries = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path());
-        let below = |path: PathBuf| {
-            if path.is_dir() {
-                files(&path)
-            } else {
-                vec![path]
-            }
-        };
-        entries.flat_map(below).collect()
-    }
-}
-
-fn mode(path: &Path) -> u32 {
-    fs::metadata(path).unwrap().permissions().mode() & 0o777
-}
+use crate::{companion_with_alice, in_sql, tamper};
 
 fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
@@ -103,103 +78,17 @@ fn a_secret_that_others_can_read_is_refused() {
     }
 }
 
-/// Design section 7: one companion to a state directory; the one that runs is not disturbed.
-#[test]
-fn a_second_companion_on_the_same_state_directory_does_not_start() {
-    let (mut companion, client, alice) = companion_with_alice();
-    let mut second = Companion::stopped().unwrap();
-    let state = companion.state().to_owned();
-    second.change(|settings| settings.state = state);
-    for _ in 0..2 {
-        let why = refusal(&mut second);
-        assert!(
-            why.contains("another companion uses this state directory"),
-            "{why}"
-        );
-    }
-    alice.login(&client).unwrap();
-    companion.stop().unwrap();
-    second.resume().unwrap();
-    alice.login(&second.client().unwrap()).unwrap();
-    assert!(refusal(&mut companion).contains("another companion"));
-    second.stop().unwrap();
-}
-
-/// ST-05: whatever it makes is its own user's alone; a store that others could read is closed to them.
-#[test]
-fn every_file_is_readable_by_its_owner_alone() {
-    let (mut companion, client, alice) = companion_with_alice();
-    alice.login(&client).unwrap();
-    let made = files(companion.state());
-    for name in [
-        "latchkey.db",
-        "latchkey.db-wal",
-        "throttle.db",
-        "throttle.db-wal",
-        "latchkey.lock",
-        "master.key",
-        "gateway.token",
-    ] {
-        assert!(made.contains(&companion.state().join(name)), "{name}");
-    }
-    assert!(
-        made.iter()
-            .any(|path| path.extension().is_some_and(|kind| kind == "eml"))
-    );
-    for path in &made {
-        assert_eq!(mode(path), 0o600, "{}", path.display());
-    }
-    for folder in [companion.state().to_owned(), companion.state().join("mail")] {
-        assert_eq!(mode(&folder), 0o700, "{}", folder.display());
-    }
-    companion.stop().unwrap();
-    for name in ["latchkey.db", "throttle.db"] {
-        chmod(&companion.state().join(name), 0o644);
-    }
-    companion.resume().unwrap();
-    alice.login(&companion.client().unwrap()).unwrap();
-    for path in files(companion.state()) {
-        assert_eq!(mode(&path), 0o600, "{}", path.display());
-    }
-}
-
-/// ST-07: a store that a newer version made is left as it is.
-#[test]
-fn a_store_of_a_newer_version_is_refused() {
-    for name in ["latchkey.db", "throttle.db"] {
-        let (mut companion, _, alice) = companion_with_alice();
-        companion.stop().unwrap();
-        let file = companion.state().join(name);
-        let before = fs::read(&file).unwrap();
-        let newer = "INSERT INTO refinery_schema_history (version, name, applied_on, checksum)
-                     VALUES (1000, 'from_the_future', '2030-01-01T00:00:00Z', '1')";
-        let older = "DELETE FROM refinery_schema_history WHERE version = 1000";
-        let change = |statement: &str| {
-            Connection::open(&file)
-                .unwrap()
-                .execute_batch(statement)
-                .unwrap()
-        };
-        change(newer);
-        let made = fs::read(&file).unwrap();
-        let why = refusal(&mut companion);
-        assert!(why.contains(name), "{why}");
-        assert_eq!(fs::read(&file).unwrap(), made);
-        change(older);
-        assert_ne!(before, made);
-        companion.resume().unwrap();
-        alice.login(&companion.client().unwrap()).unwrap();
-    }
-}
-
 /// ST-06, KR-07: a signing key that was changed, or put in another's place, is not used.
 #[test]
 fn signing_keys_that_were_tampered_with_are_refused() {
+    let sqlite = "zeroblob(72)";
+    let postgres = "decode(repeat('00', 72), 'hex')";
+    let zeros = in_sql(&Companion::stopped().unwrap(), sqlite, postgres);
     for change in [
         "UPDATE signing_keys SET purpose = CASE purpose WHEN 'access' THEN 'feed' ELSE 'access' END",
         "UPDATE signing_keys SET sealed = (SELECT sealed FROM signing_keys WHERE purpose = 'feed')",
         "UPDATE signing_keys SET kid = 'x' WHERE purpose = 'access'",
-        "UPDATE signing_keys SET sealed = zeroblob(72) WHERE purpose = 'access'",
+        &format!("UPDATE signing_keys SET sealed = {zeros} WHERE purpose = 'access'"),
         "DELETE FROM signing_keys WHERE purpose = 'feed'",
     ] {
         let mut companion = Companion::start().unwrap();

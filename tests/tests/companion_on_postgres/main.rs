@@ -1,0 +1,48 @@
+//! The tests of `companion` with its companions on PostgreSQL, each on a database of its own. The name of this program says so to
+//! `tests::companion`.
+//!
+//! Left out are those about the embedded store's files: `files` and `restore`.
+
+#[path = "../companion/common.rs"]
+mod common;
+
+#[path = "../companion/answers.rs"]
+mod answers;
+#[path = "../companion/codes.rs"]
+mod codes;
+#[path = "../companion/crash.rs"]
+mod crash;
+#[path = "../companion/feed.rs"]
+mod feed;
+#[path = "../companion/limits.rs"]
+mod limits;
+#[path = "../companion/login.rs"]
+mod login;
+#[path = "../companion/logout.rs"]
+mod logout;
+#[path = "../companion/lost.rs"]
+mod lost;
+#[path = "../companion/pending.rs"]
+mod pending;
+#[path = "../companion/polls.rs"]
+mod polls;
+#[path = "../companion/rate.rs"]
+mod rate;
+#[path = "../companion/receipts.rs"]
+mod receipts;
+#[path = "../companion/refresh.rs"]
+mod refresh;
+#[path = "../companion/reuse.rs"]
+mod reuse;
+#[path = "../companion/secrets.rs"]
+mod secrets;
+#[path = "../companion/sessions.rs"]
+mod sessions;
+#[path = "../companion/sign_up.rs"]
+mod sign_up;
+#[path = "../companion/start.rs"]
+mod start;
+#[path = "../companion/strictness.rs"]
+mod strictness;
+
+use common::*;
