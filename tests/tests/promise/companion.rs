@@ -1,5 +1,7 @@
 //! The simulated companions: one on a store of its own, or two that share one. What they decide is the product's own rules.
 
+use std::collections::VecDeque;
+
 use companion::clock::{Millis, Moment};
 use companion::gateways::Registration;
 use companion::receipt::{Progress, Revocation};
@@ -20,6 +22,9 @@ pub struct Poll {
     pub staleness: u64,
 }
 
+/// In steps.
+const LONGEST_LAG: usize = 200;
+
 /// Whose store it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -33,6 +38,8 @@ pub struct Companions {
     kind: Kind,
     pub store: Store,
     copy: Option<Store>,
+    /// The states of the last steps, the newest at the end.
+    past: VecDeque<Store>,
     marks: Marks,
     pub replicas: Vec<Replica>,
     issuer: Issuer,
@@ -55,6 +62,7 @@ impl Companions {
             kind,
             store,
             copy: None,
+            past: VecDeque::new(),
             marks,
             replicas,
             issuer: issuer(),
@@ -70,6 +78,13 @@ impl Companions {
 
     pub fn make_copy(&mut self) {
         self.copy = Some(self.store.clone());
+    }
+
+    /// The copy is the state of so many steps ago.
+    pub fn follow(&mut self, lag: u32) {
+        let lag = usize::try_from(lag).unwrap_or(0);
+        let place = self.past.len().checked_sub(lag);
+        self.copy = place.and_then(|place| self.past.get(place).cloned());
     }
 
     /// Puts the copy back; the key set goes back with it. One companion alone is stopped for it; those that share the store go on, and
@@ -127,6 +142,10 @@ impl Companions {
 
     /// One step of what the companions do unasked.
     pub fn step(&mut self, step: u32, commit_steps: u32, now: Moment) {
+        self.past.push_back(self.store.clone());
+        if self.past.len() > LONGEST_LAG {
+            self.past.pop_front();
+        }
         for place in 0..self.replicas.len() {
             let when = (step, commit_steps);
             for again in self.replicas[place].step(&mut self.store, when, now) {

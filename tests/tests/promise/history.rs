@@ -37,6 +37,8 @@ pub enum Event {
     ChangeKeys,
     /// A gateway goes on at another companion, or at all in turn; what it has asked before is answered all the same.
     FailOver { gateway: usize, way: usize },
+    /// A standby that lags by so many steps takes the store's place.
+    Promote { lag: u32, is_other_server: bool },
     /// A companion does not reach the store for a while.
     CutFromStore { replica: usize, steps: u32 },
     /// From now on a companion hears of what others commit at every so many steps, and tells what it knows after so many.
@@ -80,8 +82,8 @@ fn shared() -> impl Strategy<Value = Event> {
     prop_oneof![
         5 => (any::<usize>(), 0..3_usize).prop_map(|(gateway, way)| Event::FailOver { gateway, way }),
         2 => (any::<usize>(), 20..400_u32).prop_map(|(replica, steps)| Event::CutFromStore { replica, steps }),
-        2 => (any::<usize>(), 1..21_u32, 0..60_u32).prop_map(|(replica, hears, tells)| Event::Lag { replica, hears, tells }),
-        2 => Just(Event::Copy),
-        2 => any::<bool>().prop_map(|is_other_server| Event::Restore { is_other_server }),
+        2 => (any::<usize>(), 1..21_u32, 0..200_u32).prop_map(|(replica, hears, tells)| Event::Lag { replica, hears, tells }),
+        5 => (1..200_u32, any::<bool>()).prop_map(|(lag, is_other_server)| Event::Promote { lag, is_other_server }),
+        2 => (any::<usize>(), 20..900_u32).prop_map(|(gateway, steps)| Event::Cut { gateway, steps }),
     ]
 }

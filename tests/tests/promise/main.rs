@@ -61,7 +61,7 @@ fn keeps_the_promise(kind: Kind, which: u8) {
     let config = Config {
         cases: HISTORIES,
         failure_persistence: None,
-        max_shrink_iters: 40,
+        max_shrink_iters: 0,
         ..Config::default()
     };
     let mut runner =
