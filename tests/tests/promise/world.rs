@@ -20,8 +20,7 @@ pub const START: i64 = 1_800_000_000;
 pub const STEPS_PER_SECOND: u32 = 20;
 /// Long enough for every backoff, staleness and full pass.
 const CALM: u32 = 20 * STEPS_PER_SECOND;
-/// For a gateway that is gone to be counted no more: its staleness, the
-/// minute that the stored moment runs ahead, and a second.
+/// For a gateway that is gone to be counted no more: its staleness, the minute that the stored moment runs ahead, and a second.
 const RECOVERY: u32 = (15 + 60 + 1) * STEPS_PER_SECOND;
 const LONGEST_HISTORY: u32 = 200 * STEPS_PER_SECOND;
 
