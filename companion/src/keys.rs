@@ -70,11 +70,7 @@ fn make(vault: &Vault, usage: KeyUse, algorithm: Algorithm) -> SealedKey {
 
 /// A sealed key opens for its own use and name alone: rows cannot be swapped.
 fn context(usage: KeyUse, kid: &str) -> String {
-    let usage = match usage {
-        KeyUse::Access => "access",
-        KeyUse::Feed => "feed",
-    };
-    format!("signing key {usage} {kid}")
+    format!("signing key {} {kid}", usage.name())
 }
 
 impl Keys {

@@ -195,6 +195,32 @@ pub enum KeyUse {
     Feed,
 }
 
+impl KeyUse {
+    /// The word for it in the store.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Feed => "feed",
+        }
+    }
+}
+
+/// What the words of a stored key mean.
+///
+/// # Errors
+/// A word that is not known: the key of a later version signs nothing here.
+pub fn key_words(usage: &str, algorithm: &str) -> Outcome<(KeyUse, Algorithm)> {
+    let usage = [KeyUse::Access, KeyUse::Feed]
+        .into_iter()
+        .find(|known| known.name() == usage);
+    let algorithm = [Algorithm::Es256, Algorithm::EdDsa]
+        .into_iter()
+        .find(|known| known.name() == algorithm);
+    usage
+        .zip(algorithm)
+        .ok_or_else(|| StoreError::new("a signing key is of an unknown use or algorithm"))
+}
+
 /// A signing key as it lies in the store.
 #[derive(Clone)]
 pub struct SealedKey {

@@ -82,15 +82,21 @@ pub(super) fn address(options: &Options) -> Result<Address, OpenError> {
     let mut config: Config = url
         .parse()
         .map_err(|_| OpenError::new("the URL is none, or has an unknown parameter"))?;
-    let is_local = config.get_hosts().iter().all(|host| match host {
-        Host::Unix(_) => true,
-        Host::Tcp(name) => {
-            name == "localhost"
-                || name
-                    .parse()
-                    .is_ok_and(|address: std::net::IpAddr| address.is_loopback())
-        }
-    });
+    // `hostaddr` is where it really goes, whatever the host is called.
+    let is_here = config
+        .get_hostaddrs()
+        .iter()
+        .all(std::net::IpAddr::is_loopback);
+    let is_local = is_here
+        && config.get_hosts().iter().all(|host| match host {
+            Host::Unix(_) => true,
+            Host::Tcp(name) => {
+                name == "localhost"
+                    || name
+                        .parse()
+                        .is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+            }
+        });
     match config.get_ssl_mode() {
         SslMode::Disable if !is_local => {
             return Err(OpenError::new(
@@ -233,12 +239,19 @@ mod tests {
 
     #[test]
     fn off_this_machine_there_is_no_way_without_verified_tls() {
-        assert!(refused("postgres://u:p@db.example/x?sslmode=disable").contains("sslmode=disable"));
+        for url in [
+            "postgres://u:p@db.example/x?sslmode=disable",
+            "postgres://u:p@localhost/x?sslmode=disable&hostaddr=192.0.2.1",
+        ] {
+            assert!(refused(url).contains("sslmode=disable"), "{url}");
+        }
         for url in [
             "postgres://u:p@db.example/x",
             "postgres://u:p@db.example/x?sslmode=prefer",
             "postgres://u:p@db.example/x?sslmode=verify-full",
             "postgres://u:p@127.0.0.1,db.example/x",
+            "postgres://u:p@localhost/x?hostaddr=192.0.2.1",
+            "postgres://u:p@/x?hostaddr=192.0.2.1",
         ] {
             assert!(refused(url).contains("ca_file"), "{url}");
         }

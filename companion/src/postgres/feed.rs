@@ -1,13 +1,13 @@
 //! The feed: pages' reads, the head, signing keys. Numbers are given by the schema's `append_feed` alone.
 
-use token::{Algorithm, Cursor, Mark, Page, SessionId};
+use token::{Cursor, Mark, Page, SessionId};
 use tokio_postgres::Row;
 
 use super::columns::{bytes, get, int, mark, maybe_bytes, maybe_mark, millis, seconds, uint};
 use super::work::{Db, Write};
 use crate::clock::Millis;
 use crate::store::{
-    CursorFound, FeedRead, History, KeyUse, Outcome, SealedKey, SealedKeys, StoreError,
+    CursorFound, FeedRead, History, Outcome, SealedKey, SealedKeys, StoreError, key_words,
 };
 use crate::witness::{Testimony, Witness, is_known};
 
@@ -156,19 +156,11 @@ pub(super) async fn keys(db: Db<'_>) -> Outcome<SealedKeys> {
         let Some(kid) = get::<Option<String>>(row, "kid")? else {
             continue;
         };
-        let (usage, algorithm): (&str, &str) = (get(row, "purpose")?, get(row, "algorithm")?);
+        let (usage, algorithm) = key_words(get(row, "purpose")?, get(row, "algorithm")?)?;
         stored.keys.push(SealedKey {
             kid,
-            usage: if usage == "access" {
-                KeyUse::Access
-            } else {
-                KeyUse::Feed
-            },
-            algorithm: if algorithm == "ES256" {
-                Algorithm::Es256
-            } else {
-                Algorithm::EdDsa
-            },
+            usage,
+            algorithm,
             sealed: get(row, "sealed")?,
         });
     }
@@ -198,13 +190,9 @@ pub(super) async fn replace_keys(write: &Write<'_>, keys: &[SealedKey]) -> Outco
 async fn add_keys(write: &Write<'_>, keys: &[SealedKey]) -> Outcome<u64> {
     let db = write.db;
     for key in keys {
-        let usage = match key.usage {
-            KeyUse::Access => "access",
-            KeyUse::Feed => "feed",
-        };
         db.execute(
             "INSERT INTO signing_keys (kid, purpose, algorithm, sealed, created_at) VALUES ($1, $2, $3, $4, $5)",
-            &[&key.kid, &usage, &key.algorithm.name(), &key.sealed, &write.now.0],
+            &[&key.kid, &key.usage.name(), &key.algorithm.name(), &key.sealed, &write.now.0],
         )
         .await?;
     }

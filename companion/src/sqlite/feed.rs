@@ -1,13 +1,14 @@
 //! The feed: numbers, marks, pages' reads, signing keys.
 
+use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
-use token::{Algorithm, Cursor, Mark, Page, SessionId, UnixTime};
+use token::{Cursor, Mark, Page, SessionId, UnixTime};
 
 use super::columns::{int, mark, seconds, uint};
 use super::readers::Read;
 use super::writer::Write;
 use crate::entropy;
-use crate::store::{CursorFound, FeedRead, History, KeyUse, SealedKey, SealedKeys};
+use crate::store::{CursorFound, FeedRead, History, SealedKey, SealedKeys, key_words};
 
 struct Head {
     number: u64,
@@ -164,18 +165,13 @@ pub(super) fn keys(read: &Read<'_>) -> rusqlite::Result<SealedKeys> {
     )?;
     let rows = statement.query_map([], |row| {
         let (usage, algorithm): (String, String) = (row.get("purpose")?, row.get("algorithm")?);
+        let (usage, algorithm) = key_words(&usage, &algorithm).map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error))
+        })?;
         Ok(SealedKey {
             kid: row.get("kid")?,
-            usage: if usage == "access" {
-                KeyUse::Access
-            } else {
-                KeyUse::Feed
-            },
-            algorithm: if algorithm == "ES256" {
-                Algorithm::Es256
-            } else {
-                Algorithm::EdDsa
-            },
+            usage,
+            algorithm,
             sealed: row.get("sealed")?,
         })
     })?;
@@ -205,15 +201,11 @@ pub(super) fn replace_keys(write: &Write<'_>, keys: &[SealedKey]) -> rusqlite::R
 
 fn add_keys(write: &Write<'_>, keys: &[SealedKey]) -> rusqlite::Result<u64> {
     for key in keys {
-        let usage = match key.usage {
-            KeyUse::Access => "access",
-            KeyUse::Feed => "feed",
-        };
         write.db.execute(
             "INSERT INTO signing_keys (kid, purpose, algorithm, sealed, created_at)
              VALUES (:kid, :purpose, :algorithm, :sealed, :now)",
             named_params! {
-                ":kid": key.kid, ":purpose": usage, ":algorithm": key.algorithm.name(),
+                ":kid": key.kid, ":purpose": key.usage.name(), ":algorithm": key.algorithm.name(),
                 ":sealed": key.sealed, ":now": write.now.0,
             },
         )?;

@@ -22,6 +22,21 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Runtime::new().unwrap().block_on(work)
 }
 
+/// Changes a setting of the whole server, and waits until it is in force.
+fn set(server: &Postgres, setting: &str, value: &str) {
+    let change = format!("ALTER SYSTEM SET {setting} = {value}");
+    server.execute("postgres", &change).unwrap();
+    server
+        .execute("postgres", "SELECT pg_reload_conf()")
+        .unwrap();
+    let limit = Duration::from_secs(5);
+    tests::watch::wait_for("the server to read its settings", limit, || {
+        let shown = server.query_text("postgres", &format!("SHOW {setting}"))?;
+        Ok((shown[0][0].as_deref() == Some(value)).then_some(()))
+    })
+    .unwrap();
+}
+
 /// CF-08: at the server, for the database, for the role, or in the URL.
 #[test]
 fn a_server_that_is_not_durable_is_refused_whatever_turned_it_off() {
@@ -52,37 +67,9 @@ fn a_server_that_is_not_durable_is_refused_whatever_turned_it_off() {
         server.execute(&database, &on).unwrap();
     }
     for setting in ["fsync", "full_page_writes", "synchronous_commit"] {
-        server
-            .execute(&database, &format!("ALTER SYSTEM SET {setting} = off"))
-            .unwrap();
-        server
-            .execute(&database, "SELECT pg_reload_conf()")
-            .unwrap();
-        tests::watch::wait_for(
-            "the server to read its settings",
-            Duration::from_secs(5),
-            || {
-                let shown = server.query_text(&database, &format!("SHOW {setting}"))?;
-                Ok((shown[0][0].as_deref() == Some("off")).then_some(()))
-            },
-        )
-        .unwrap();
+        set(&server, setting, "off");
         refused(&url, setting);
-        server
-            .execute(&database, &format!("ALTER SYSTEM RESET {setting}"))
-            .unwrap();
-        server
-            .execute(&database, "SELECT pg_reload_conf()")
-            .unwrap();
-        tests::watch::wait_for(
-            "the server to read its settings",
-            Duration::from_secs(5),
-            || {
-                let shown = server.query_text(&database, &format!("SHOW {setting}"))?;
-                Ok((shown[0][0].as_deref() == Some("on")).then_some(()))
-            },
-        )
-        .unwrap();
+        set(&server, setting, "on");
     }
     block_on(open(&url, None)).map(drop).unwrap();
 }
