@@ -7,12 +7,14 @@ pub mod command;
 pub mod companion;
 pub mod fault;
 pub mod forge;
+pub mod gate;
 #[cfg(feature = "host")]
 pub mod gateway;
 #[cfg(feature = "host")]
 pub mod host;
 pub mod issuer;
 pub mod mailbox;
+pub mod next_page;
 pub mod part;
 pub mod place;
 pub mod ports;
@@ -21,6 +23,7 @@ mod reaper;
 pub mod rewrite;
 pub mod setup;
 pub mod stack;
+pub mod stand_in;
 pub mod visitor;
 pub mod walk;
 pub mod watch;

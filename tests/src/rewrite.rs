@@ -1,5 +1,7 @@
 //! Envoy's configuration as one gateway of a stack needs it: other ports, and more replicas. Nothing else in it changes.
 
+use serde_json::Value;
+
 use crate::fault::Fault;
 use crate::ports::{Ports, SHIPPED};
 
@@ -68,6 +70,28 @@ pub fn rewrite(
     ))
 }
 
+/// The configuration with another JSON document for the filter.
+///
+/// # Errors
+/// When there is not exactly one such document.
+pub fn with_filter_configuration(configuration: &str, filter: &Value) -> Result<String, Fault> {
+    const VALUE: &str = "                  value: |\n";
+    const DEEPER: &str = "                    ";
+    let mut parts = configuration.split(VALUE);
+    let (Some(before), Some(rest), None) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(Fault::new(
+            "envoy.yaml does not have one configuration of the filter",
+        ));
+    };
+    let old: usize = rest
+        .split_inclusive('\n')
+        .take_while(|line| line.starts_with(DEEPER))
+        .map(str::len)
+        .sum();
+    let (_, after) = rest.split_at(old);
+    Ok(format!("{before}{VALUE}{DEEPER}{filter}\n{after}"))
+}
+
 /// The text with these ports in place of the shipped ones, in one pass; notes which it had.
 fn with_ports(text: &str, ports: &Ports, seen: &mut Vec<u16>) -> Result<String, Fault> {
     const PORT: &str = "port_value: ";
@@ -131,6 +155,19 @@ mod tests {
         assert_eq!(changed.len(), 8, "{changed:#?}");
         assert!(changed.contains(&"\"issuer\": \"http://localhost:8080\","));
         assert_eq!(shipped.lines().count(), rewritten.lines().count());
+    }
+
+    #[test]
+    fn the_filter_s_document_alone_is_replaced() {
+        let shipped = shipped();
+        let filter = serde_json::json!({ "issuer": "https://www.example.com" });
+        let changed = with_filter_configuration(&shipped, &filter).unwrap();
+        let (before, after) = changed.split_once(&filter.to_string()).unwrap();
+        assert!(shipped.starts_with(before.trim_end()));
+        assert!(shipped.ends_with(after));
+        assert!(after.trim_start().starts_with("vm_config:"));
+        with_filter_configuration(before, &filter).unwrap();
+        with_filter_configuration("", &filter).unwrap_err();
     }
 
     /// The endpoints of a cluster: port, port of the health check if it is another, priority.

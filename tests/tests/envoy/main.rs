@@ -11,6 +11,7 @@ mod logout;
 mod refresh;
 mod restart;
 mod rollback;
+mod stand_in;
 
 use tests::ports::Ports;
 use tests::stack::{Setup, Stack};
