@@ -1,8 +1,11 @@
 //! The plugin configuration, read strictly: a pure function of its bytes (FR-21).
 
+mod credentials;
+mod demands;
 mod reader;
 mod rules;
 mod sources;
+mod staleness;
 
 use std::fmt;
 use std::time::Duration;
@@ -13,9 +16,12 @@ use token::strict_json;
 
 use crate::identity::IdentityHeaders;
 
+pub(crate) use credentials::Credentials;
+pub(crate) use demands::Demands;
 pub(crate) use reader::Members;
 pub(crate) use rules::{Require, Rule};
 pub(crate) use sources::{Companion, PinnedKeys};
+pub(crate) use staleness::Bounds;
 
 /// Why a configuration is refused: the path of the field, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,13 +62,19 @@ pub(crate) enum OnStale {
 pub(crate) struct Config {
     pub(crate) issuer: String,
     pub(crate) audiences: Vec<String>,
+    /// Those, and all that any rule asks for instead.
+    pub(crate) all_audiences: Vec<String>,
     pub(crate) companion: Option<Companion>,
     pub(crate) pinned: PinnedKeys,
     pub(crate) clock_skew: Duration,
     pub(crate) max_token_lifetime: Duration,
     pub(crate) max_staleness: Duration,
+    pub(crate) staleness: Bounds,
     pub(crate) on_stale: OnStale,
     pub(crate) realm: String,
+    pub(crate) credentials: Credentials,
+    pub(crate) allowed_origins: Vec<String>,
+    pub(crate) login_page: Option<String>,
     pub(crate) identity: IdentityHeaders,
     pub(crate) forward_token: bool,
     pub(crate) token_cache_size: usize,
@@ -94,9 +106,6 @@ impl Config {
         audiences
             .iter()
             .try_for_each(|audience| check_name("audiences", audience))?;
-        for name in ["login_page", "allowed_origins"] {
-            members.refuse(name)?;
-        }
         let companion = members
             .object("companion")?
             .map(sources::parse_companion)
@@ -117,15 +126,21 @@ impl Config {
             }
         };
         sources::check(companion.as_ref(), &pinned, on_stale)?;
-        if let Some(credentials) = members.object("credentials")? {
-            check_credentials(credentials)?;
-        }
-        let max_staleness = members.duration("max_staleness", 60, 5..=3_600)?;
+        let credentials = credentials::parse(members.object("credentials")?)?;
+        let max_staleness = members.duration("max_staleness", 60, staleness::RANGE)?;
+        let rules = rules::parse(members.array("rules")?)?;
+        let staleness = staleness::bounds(max_staleness, &rules);
         let config = Self {
-            namespace: namespace(&document, &issuer, on_stale, max_staleness),
+            namespace: namespace(&document, &issuer, on_stale, staleness),
             realm: realm(members.text("realm")?, &issuer)?,
             clock_skew: members.duration("clock_skew", 30, 0..=60)?,
             max_token_lifetime: members.duration("max_token_lifetime", 900, 1..=86_400)?,
+            allowed_origins: credentials::parse_origins(
+                members.texts("allowed_origins")?,
+                &credentials,
+            )?,
+            login_page: credentials::parse_login_page(members.text("login_page")?, &rules)?,
+            credentials,
             identity: IdentityHeaders::parse(members.object("identity_headers")?)?,
             forward_token: members.flag("forward_token")?.unwrap_or(false),
             token_cache_size: members.count("token_cache_size", 4_096, 1..=1_000_000)?,
@@ -133,12 +148,14 @@ impl Config {
                 .text("ready_path")?
                 .map(|path| rules::plain_path("ready_path", path))
                 .transpose()?,
-            rules: rules::parse(members.array("rules")?)?,
+            all_audiences: all_audiences(&audiences, &rules),
+            rules,
             issuer,
             audiences,
             companion,
             pinned,
             max_staleness,
+            staleness,
             on_stale,
         };
         members.finish()?;
@@ -148,6 +165,11 @@ impl Config {
     /// Whether the decision depends on the path at all.
     pub(crate) fn has_path_rules(&self) -> bool {
         !self.rules.is_empty() || self.ready_path.is_some()
+    }
+
+    /// Whether the decision depends on the host.
+    pub(crate) fn has_host_rules(&self) -> bool {
+        self.rules.iter().any(Rule::names_hosts)
     }
 }
 
@@ -177,15 +199,16 @@ fn check_name(path: &str, name: &str) -> Result<(), ConfigError> {
         .ok_or_else(|| ConfigError::new(path, "must be printable, not empty and without wildcard"))
 }
 
-fn check_credentials(mut members: Members<'_>) -> Result<(), ConfigError> {
-    members.refuse("cookie")?;
-    if members.flag("header")? == Some(false) {
-        return Err(ConfigError::new(
-            "credentials.header",
-            "must be true: no other credential is supported yet",
-        ));
-    }
-    members.finish()
+/// Whom a token may be for to be worth keeping; each rule looks again.
+fn all_audiences(audiences: &[String], rules: &[Rule]) -> Vec<String> {
+    let of_rules = rules
+        .iter()
+        .filter_map(|rule| rule.demands()?.audiences.as_ref());
+    let mut all = audiences.to_vec();
+    all.extend(of_rules.flatten().cloned());
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// The protection space of the challenges (RFC 9110 section 11.5): the issuer's host unless said otherwise.
@@ -206,7 +229,7 @@ fn realm(text: Option<&str>, issuer: &str) -> Result<String, ConfigError> {
 }
 
 /// Names the subscription by all that shapes it: an edit of rules keeps it, a change of these starts another.
-fn namespace(document: &Value, issuer: &str, on_stale: OnStale, max_staleness: Duration) -> String {
+fn namespace(document: &Value, issuer: &str, on_stale: OnStale, staleness: Bounds) -> String {
     let part = |name: &str| document.get(name).map(Value::to_string).unwrap_or_default();
     // JSON strings cannot contain a bare line feed, so no two different inputs give one text.
     let text = format!(
@@ -214,8 +237,8 @@ fn namespace(document: &Value, issuer: &str, on_stale: OnStale, max_staleness: D
         Value::from(issuer),
         part("companion"),
         part("jwks"),
-        max_staleness.as_secs(),
-        max_staleness.as_secs(),
+        staleness.smallest.as_secs(),
+        staleness.largest.as_secs(),
     );
     let mut name = [0; 16];
     name.iter_mut()

@@ -16,7 +16,7 @@ use token::Page;
 
 use crate::config::Config;
 use crate::denial::{Answer, Denial};
-use crate::gate::{Gate, Pass, Verdict};
+use crate::gate::{Cookies, Gate, Pass, Verdict};
 use crate::identity;
 use crate::request::Request;
 use crate::state::Now;
@@ -154,11 +154,11 @@ impl HttpContext for Stream {
             return host::answer(&Denial::Unsynced.answer("latchkey"));
         };
         let Some(headers) = raw::request_headers() else {
-            return plugin.deny(Denial::AmbiguousPath);
+            return plugin.deny(&Denial::AmbiguousPath);
         };
         let request = Request::new(&headers);
         if !plugin.remove_reserved(&request, raw::REQUEST_HEADERS) {
-            return plugin.deny(Denial::Unsynced);
+            return plugin.deny(&Denial::Unsynced);
         }
         // Nothing below re-enters: the borrow ends before any answer is sent.
         let decision = match plugin.gate.try_borrow_mut() {
@@ -168,12 +168,12 @@ impl HttpContext for Stream {
                 &plugin.check,
                 host::now().unwrap_or(Now::UNKNOWN),
             ),
-            Err(_) => return plugin.deny(Denial::Unsynced),
+            Err(_) => return plugin.deny(&Denial::Unsynced),
         };
         plugin.metrics.count_lookup(decision.was_known);
         match decision.verdict {
             Verdict::Pass(pass) => plugin.pass(&pass),
-            Verdict::Deny(denial) => plugin.deny(denial),
+            Verdict::Deny(denial) => plugin.deny(&denial),
             Verdict::Ready(is_ready) => host::answer(&readiness(is_ready)),
         }
     }
@@ -188,7 +188,7 @@ impl HttpContext for Stream {
             {
                 Action::Continue
             }
-            _ => plugin.deny(Denial::Unsynced),
+            _ => plugin.deny(&Denial::Unsynced),
         }
     }
 }
@@ -207,26 +207,31 @@ impl Plugin {
 
     fn pass(&self, pass: &Pass) -> Action {
         let mut is_done = true;
-        if pass.drops_credential {
+        if pass.drops_authorization {
             is_done &= raw::remove_header(raw::REQUEST_HEADERS, b"authorization");
         }
+        match &pass.cookies {
+            Cookies::Kept => {}
+            Cookies::Others(others) => is_done &= raw::replace_header("cookie", others),
+            Cookies::Removed => is_done &= raw::remove_header(raw::REQUEST_HEADERS, b"cookie"),
+        }
         for (name, value) in &pass.identity {
-            is_done &= raw::replace_header(name, value);
+            is_done &= raw::replace_header(name, value.as_bytes());
         }
         if let Some(age) = pass.stale_for {
-            is_done &= raw::replace_header(identity::STALE, &age.to_string());
+            is_done &= raw::replace_header(identity::STALE, age.to_string().as_bytes());
             self.metrics.stale.add(1);
         }
         // The mark comes last: a request on which a host call failed does not get through the interlock.
-        is_done = is_done && raw::replace_header(identity::GATE, "pass");
+        is_done = is_done && raw::replace_header(identity::GATE, b"pass");
         if !is_done {
-            return self.deny(Denial::Unsynced);
+            return self.deny(&Denial::Unsynced);
         }
         self.metrics.allowed.add(1);
         Action::Continue
     }
 
-    fn deny(&self, denial: Denial) -> Action {
+    fn deny(&self, denial: &Denial) -> Action {
         self.metrics.count_denial(denial);
         host::answer(&denial.answer(&self.config.realm))
     }

@@ -61,7 +61,12 @@ pub(crate) fn session(number: u8) -> SessionId {
 
 /// Good for 300 s from [`START`], signed with the access key of that secret.
 pub(crate) fn access_token(session: SessionId, secret: u8) -> String {
-    let claims = AccessClaims {
+    token::issue(&claims(session), &key(secret))
+}
+
+/// What [`access_token`] says.
+pub(crate) fn claims(session: SessionId) -> AccessClaims {
+    AccessClaims {
         iss: ISSUER.into(),
         aud: vec![AUDIENCE.into()],
         sub: "b0b".into(),
@@ -76,8 +81,7 @@ pub(crate) fn access_token(session: SessionId, secret: u8) -> String {
         roles: vec!["teller".into()],
         scope: None,
         email: None,
-    };
-    token::issue(&claims, &key(secret))
+    }
 }
 
 /// Later than `now` by that much on both clocks.

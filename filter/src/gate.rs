@@ -1,17 +1,18 @@
 //! The decision: one request, what is known, and the time in; a verdict out. The order of the lines is the policy (design section 5).
 
 use std::rc::Rc;
+use std::time::Duration;
 
-use token::{AccessToken, Es256Check, Expected};
+use token::{AccessToken, Es256Check, Expected, Rejection};
 
-use crate::config::{Config, OnStale, Require, Rule};
+use crate::config::{Config, Demands, OnStale, Require, Rule};
 use crate::denial::Denial;
-use crate::path;
 use crate::request::{Credential, Request};
 use crate::revocations::{Ground, View};
 use crate::shared::SharedData;
 use crate::state::{Now, Staleness};
 use crate::verified::VerifiedTokens;
+use crate::{authority, browser, path, policy};
 
 /// The gate of one configuration in one VM.
 pub(crate) struct Gate {
@@ -36,10 +37,24 @@ pub(crate) enum Verdict {
 pub(crate) struct Pass {
     /// Identity headers to set.
     pub(crate) identity: Vec<(String, String)>,
-    /// Whether the credential is removed before the app.
-    pub(crate) drops_credential: bool,
+    /// Whether `authorization` is removed before the app.
+    pub(crate) drops_authorization: bool,
+    /// What becomes of the cookies before the app.
+    pub(crate) cookies: Cookies,
     /// The age of the state in seconds, where it is too old and requests pass all the same.
     pub(crate) stale_for: Option<u64>,
+}
+
+/// The cookies of a request that passes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) enum Cookies {
+    /// As they came.
+    #[default]
+    Kept,
+    /// The access cookie was among them; these are the others.
+    Others(Vec<u8>),
+    /// There was nothing but the access cookie.
+    Removed,
 }
 
 /// A verdict, and whether the token was known.
@@ -83,45 +98,44 @@ impl Gate {
         now: Now,
         was_known: &mut Option<bool>,
     ) -> Result<Verdict, Denial> {
-        let rule = match path::unambiguous(request.target()) {
-            Some(path) if self.config.ready_path.as_deref() == Some(path) => {
-                return Ok(Verdict::Ready(self.is_ready(shared, now)));
-            }
-            Some(path) => self
-                .config
-                .rules
-                .iter()
-                .find(|rule| rule.matches(request.method(), path)),
-            None if self.config.has_path_rules() || request.target().is_empty() => {
+        let config = Rc::clone(&self.config);
+        let path = match path::unambiguous(request.target()) {
+            None if config.has_path_rules() || request.target().is_empty() => {
                 return Err(Denial::AmbiguousPath);
             }
-            None => None,
+            path => path,
         };
-        let require = rule.map_or(Require::Token, |rule| rule.require);
-        let drops_credential = self.drops_credential(rule, request);
-        let anonymous = || {
-            Ok(Verdict::Pass(Pass {
-                drops_credential,
-                ..Pass::default()
-            }))
-        };
-        if require == Require::Nothing || request.is_preflight() {
-            return anonymous();
+        if path.is_some() && path == config.ready_path.as_deref() {
+            return Ok(Verdict::Ready(self.is_ready(shared, now)));
         }
-        let credential = request.credential().map_err(|_| Denial::ManyCredentials)?;
-        if require == Require::Optional && credential == Credential::None {
-            return anonymous();
+        let rule = rule(&config, request, path)?;
+        let mut pass = self.without_credential(rule, request);
+        if matches!(rule.map(|rule| &rule.require), Some(Require::Nothing))
+            || request.is_preflight()
+        {
+            return Ok(Verdict::Pass(pass));
         }
+        let credential = request
+            .credential(&config.credentials)
+            .map_err(|_| Denial::ManyCredentials)?;
+        if credential == Credential::None && rule.is_some_and(Rule::passes_without_token) {
+            return Ok(Verdict::Pass(pass));
+        }
+        let default = Demands::default();
+        let demands = rule.and_then(Rule::demands).unwrap_or(&default);
         let ground = self.view.ground(shared).map_err(|_| Denial::Unsynced)?;
-        let stale_for = self.stale_for(&ground, now)?;
+        let max_staleness = demands.max_staleness.unwrap_or(config.max_staleness);
+        pass.stale_for = self.stale_for(&ground, now, max_staleness)?;
         let raw = match credential {
-            Credential::None => return Err(Denial::NoCredential),
+            Credential::None => return Err(self.credential_missing(request, path)),
             Credential::Malformed => return Err(Denial::MalformedCredential),
-            Credential::Bearer(raw) => raw,
+            Credential::Bearer(raw) | Credential::Cookie(raw) => raw,
         };
         let token = self.verified(raw, &ground, check, now, was_known)?;
-        let identity = self
-            .config
+        if !token.is_for(demands.audiences.as_ref().unwrap_or(&config.audiences)) {
+            return Err(Denial::Rejected(Rejection::WrongAudience));
+        }
+        pass.identity = config
             .identity
             .values(&token)
             .map_err(|_| Denial::UnsafeClaim)?;
@@ -132,11 +146,23 @@ impl Gate {
         {
             return Err(Denial::Revoked);
         }
-        Ok(Verdict::Pass(Pass {
-            identity,
-            drops_credential,
-            stale_for,
-        }))
+        if matches!(credential, Credential::Cookie(_))
+            && !browser::may_use_cookie(request, &config.allowed_origins)
+        {
+            return Err(Denial::CrossOrigin);
+        }
+        policy::check(&token, demands, now.wall, config.clock_skew)?;
+        Ok(Verdict::Pass(pass))
+    }
+
+    /// A browser is shown the way to the login page; anybody else is told what is missing.
+    fn credential_missing(&self, request: &Request<'_>, path: Option<&str>) -> Denial {
+        match (&self.config.login_page, path) {
+            (Some(page), Some(path)) if browser::is_navigation(request) => {
+                Denial::LoginNeeded(browser::login_location(page, path))
+            }
+            _ => Denial::NoCredential,
+        }
     }
 
     /// The token, from the cache or by verification; its time is checked either way (TV-27).
@@ -158,7 +184,7 @@ impl Gate {
         }
         let expected = Expected {
             issuer: &self.config.issuer,
-            audiences: &self.config.audiences,
+            audiences: &self.config.all_audiences,
             clock_skew: self.config.clock_skew,
             max_lifetime: self.config.max_token_lifetime,
         };
@@ -170,8 +196,16 @@ impl Gate {
     }
 
     /// `Some(age)` where a stale state lets requests pass.
-    fn stale_for(&self, ground: &Ground, now: Now) -> Result<Option<u64>, Denial> {
-        match (self.staleness(ground, now), self.config.on_stale) {
+    fn stale_for(
+        &self,
+        ground: &Ground,
+        now: Now,
+        max_staleness: Duration,
+    ) -> Result<Option<u64>, Denial> {
+        match (
+            self.staleness(ground, now, max_staleness),
+            self.config.on_stale,
+        ) {
             (Some(Staleness { is_stale: true, .. }), OnStale::Deny) => Err(Denial::Stale),
             (
                 Some(Staleness {
@@ -190,27 +224,54 @@ impl Gate {
         }
     }
 
-    fn staleness(&self, ground: &Ground, now: Now) -> Option<Staleness> {
+    fn staleness(&self, ground: &Ground, now: Now, max_staleness: Duration) -> Option<Staleness> {
         ground
             .state
-            .map(|state| state.staleness(now, self.config.max_staleness, self.config.clock_skew))
+            .map(|state| state.staleness(now, max_staleness, self.config.clock_skew))
     }
 
     fn is_ready(&mut self, shared: &impl SharedData, now: Now) -> bool {
         let ground = self.view.ground(shared);
         ground.is_ok_and(|ground| {
-            self.staleness(&ground, now)
+            self.staleness(&ground, now, self.config.max_staleness)
                 .is_none_or(|staleness| !staleness.is_stale)
         })
     }
 
     /// Under every rule the credential ends here, unless the rule or the whole configuration forwards it (FR-18).
-    fn drops_credential(&self, rule: Option<&Rule>, request: &Request<'_>) -> bool {
+    fn without_credential(&self, rule: Option<&Rule>, request: &Request<'_>) -> Pass {
+        let from = &self.config.credentials;
         let forwards = rule
             .and_then(|rule| rule.forward_token)
             .unwrap_or(self.config.forward_token);
-        !forwards && request.has_bearer()
+        Pass {
+            drops_authorization: !forwards && request.has_bearer(),
+            cookies: if forwards || !request.has_access_cookie(from) {
+                Cookies::Kept
+            } else {
+                let others = request.other_cookies(from);
+                others.map_or(Cookies::Removed, Cookies::Others)
+            },
+            ..Pass::default()
+        }
     }
+}
+
+/// The first rule that is for the request; `None` where no rule is, and a token is required.
+fn rule<'a>(
+    config: &'a Config,
+    request: &Request<'_>,
+    path: Option<&str>,
+) -> Result<Option<&'a Rule>, Denial> {
+    let host = if config.has_host_rules() {
+        Some(authority::unambiguous(request.authority()).ok_or(Denial::AmbiguousHost)?)
+    } else {
+        None
+    };
+    let is_for = |rule: &&Rule| {
+        path.is_some_and(|path| rule.matches(request.method(), path, host.as_deref()))
+    };
+    Ok(config.rules.iter().find(is_for))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Latchkey's filter: decides inside Envoy whether a request may pass.
 //!
-//! A request goes through `request` (what it carries), `path` and the rules of `config` (what it is asked for), `gate` (the order of
-//! the checks), `verified` (tokens that were verified before) and `revocations` (is the session still alive). The verdict is a value;
-//! `denial` knows how each refusal is answered.
+//! A request goes through `request` (what it carries; `cookie`, `authority` and `browser` read parts of it), `path` and the rules of
+//! `config` (what it is asked for), `gate` (the order of the checks), `verified` (tokens that were verified before), `revocations` (is
+//! the session still alive) and `policy` (is the token enough). The verdict is a value; `denial` knows how each refusal is answered.
 //!
 //! Beside it runs `subscription`: in one VM of each Envoy, chosen by `lease`, it polls the companion's feed and writes what it learns
 //! into shared data (`shared`, `bucket`, `state`), where every worker sees it at its next request.
@@ -15,9 +15,13 @@
     expect(dead_code, reason = "off wasm only the tests call the rules")
 )]
 
+mod acr;
 mod alive;
+mod authority;
+mod browser;
 mod bucket;
 mod config;
+mod cookie;
 mod denial;
 #[cfg(test)]
 mod fixture;
@@ -26,6 +30,7 @@ mod held_keys;
 mod identity;
 mod lease;
 mod path;
+mod policy;
 mod request;
 mod revocations;
 mod shared;

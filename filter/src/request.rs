@@ -1,5 +1,8 @@
 //! What a request carries: a view of its headers, byte by byte.
 
+use crate::config::Credentials;
+use crate::cookie;
+
 /// One request, as the host handed it over.
 pub(crate) struct Request<'a> {
     headers: &'a [(Vec<u8>, Vec<u8>)],
@@ -10,9 +13,11 @@ pub(crate) struct Request<'a> {
 pub(crate) enum Credential<'a> {
     /// None that the filter knows.
     None,
-    /// A value that could be a token.
+    /// A value of `authorization` that could be a token.
     Bearer(&'a [u8]),
-    /// `Bearer`, but not in the grammar of RFC 6750 section 2.1.
+    /// A value of the access cookie that could be a token.
+    Cookie(&'a [u8]),
+    /// `Bearer` or the access cookie, but not in the grammar of RFC 6750 section 2.1.
     Malformed,
 }
 
@@ -39,6 +44,11 @@ impl<'a> Request<'a> {
         self.first(b":path").unwrap_or_default()
     }
 
+    /// The host that the request is for, as it was sent.
+    pub(crate) fn authority(&self) -> &'a [u8] {
+        self.only(b":authority").unwrap_or_default()
+    }
+
     /// A CORS preflight (Fetch standard, section 4.8): only this shape passes without a token (FR-09).
     pub(crate) fn is_preflight(&self) -> bool {
         self.method() == b"OPTIONS"
@@ -46,22 +56,63 @@ impl<'a> Request<'a> {
             && self.first(b"access-control-request-method").is_some()
     }
 
-    /// The one credential. Repeats arrive as several pairs or joined with a comma, which no Bearer value contains (FR-02).
-    pub(crate) fn credential(&self) -> Result<Credential<'a>, Ambiguous> {
-        let mut values = self.all(b"authorization");
-        let Some(value) = values.next() else {
-            return Ok(Credential::None);
+    /// Whether it asks for another protocol: `Upgrade`, `CONNECT` or an extended `CONNECT` (RFC 8441).
+    pub(crate) fn is_upgrade(&self) -> bool {
+        self.method() == b"CONNECT"
+            || self.first(b"upgrade").is_some()
+            || self.first(b":protocol").is_some()
+    }
+
+    /// The one credential, from where the configuration takes any (FR-02, FR-03). Repeats of `authorization` arrive as several pairs or
+    /// joined with a comma, which no Bearer value contains; they are ambiguous whatever they hold.
+    pub(crate) fn credential(&self, from: &Credentials) -> Result<Credential<'a>, Ambiguous> {
+        let mut fields = self.all(b"authorization");
+        let header = match fields.next() {
+            Some(value) if fields.next().is_some() || value.contains(&b',') => {
+                return Err(Ambiguous);
+            }
+            Some(value) if from.header => bearer(value),
+            Some(_) | None => Credential::None,
         };
-        if values.next().is_some() || value.contains(&b',') {
-            return Err(Ambiguous);
+        let mut cookies = self.access_cookies(from);
+        match (header, cookies.next(), cookies.next()) {
+            (header, None, _) => Ok(header),
+            (Credential::None, Some(token), None) if is_token68(token) => {
+                Ok(Credential::Cookie(token))
+            }
+            (Credential::None, Some(_), None) => Ok(Credential::Malformed),
+            (_, Some(_), _) => Err(Ambiguous),
         }
-        Ok(bearer(value))
     }
 
     /// Whether any `authorization` carries what could be a Bearer credential.
     pub(crate) fn has_bearer(&self) -> bool {
         self.all(b"authorization")
             .any(|value| value.contains(&b',') || bearer(value) != Credential::None)
+    }
+
+    /// Whether the access cookie is among the cookies, in whatever form.
+    pub(crate) fn has_access_cookie(&self, from: &Credentials) -> bool {
+        self.access_cookies(from).next().is_some()
+    }
+
+    /// All cookies but the access cookie, as one field; `None` when none is left.
+    pub(crate) fn other_cookies(&self, from: &Credentials) -> Option<Vec<u8>> {
+        let name = from.cookie.as_deref().unwrap_or_default();
+        cookie::without(self.all(b"cookie"), name)
+    }
+
+    /// The value of a header that came exactly once.
+    pub(crate) fn only(&self, name: &[u8]) -> Option<&'a [u8]> {
+        let mut values = self.all(name);
+        let value = values.next();
+        value.filter(|_| values.next().is_none())
+    }
+
+    fn access_cookies(&self, from: &Credentials) -> impl Iterator<Item = &'a [u8]> {
+        let name = from.cookie.as_deref();
+        let fields = name.map(|_| self.all(b"cookie"));
+        cookie::values(fields.into_iter().flatten(), name.unwrap_or_default())
     }
 
     fn first(&self, name: &[u8]) -> Option<&'a [u8]> {
@@ -111,6 +162,11 @@ fn is_token68(text: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    const HEADER: Credentials = Credentials {
+        header: true,
+        cookie: None,
+    };
+
     fn headers(values: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
         values
             .iter()
@@ -141,7 +197,7 @@ mod tests {
             (b"", Credential::None),
         ] {
             assert_eq!(
-                Request::new(&headers(&[value])).credential(),
+                Request::new(&headers(&[value])).credential(&HEADER),
                 Ok(expected),
                 "{value:?}"
             );
@@ -159,7 +215,7 @@ mod tests {
             &[b"", b""],
         ] {
             assert_eq!(
-                Request::new(&headers(values)).credential(),
+                Request::new(&headers(values)).credential(&HEADER),
                 Err(Ambiguous),
                 "{values:?}"
             );

@@ -119,9 +119,19 @@ impl<'a> Members<'a> {
         default: u64,
         range: RangeInclusive<u64>,
     ) -> Result<Duration, ConfigError> {
+        let given = self.duration_if_given(name, range)?;
+        Ok(given.unwrap_or(Duration::from_secs(default)))
+    }
+
+    /// As [`Members::duration`], without a default.
+    pub(crate) fn duration_if_given(
+        &mut self,
+        name: &str,
+        range: RangeInclusive<u64>,
+    ) -> Result<Option<Duration>, ConfigError> {
         let path = self.path_of(name);
         let Some(text) = self.text(name)? else {
-            return Ok(Duration::from_secs(default));
+            return Ok(None);
         };
         let seconds = seconds(text).ok_or_else(|| {
             ConfigError::new(
@@ -135,15 +145,7 @@ impl<'a> Members<'a> {
                 format!("must be from {}s to {}s", range.start(), range.end()),
             ));
         }
-        Ok(Duration::from_secs(seconds))
-    }
-
-    /// A member that the contract has and this version does not: refused, never ignored.
-    pub(crate) fn refuse(&mut self, name: &str) -> Result<(), ConfigError> {
-        match self.value(name) {
-            None => Ok(()),
-            Some(_) => Err(ConfigError::new(self.path_of(name), "not supported yet")),
-        }
+        Ok(Some(Duration::from_secs(seconds)))
     }
 
     /// Refuses what nobody asked for (CF-01).

@@ -2,18 +2,19 @@
 
 use serde_json::Value;
 
-use super::{ConfigError, Members};
+use super::{ConfigError, Demands, Members, demands};
+use crate::authority::HostPattern;
 use crate::path;
 
 /// What a rule asks of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Require {
     /// Nothing; no token is looked at.
     Nothing,
     /// None is fine, a bad one is refused.
     Optional,
-    /// A good token.
-    Token,
+    /// A good token that meets these demands.
+    Token(Demands),
 }
 
 /// One rule.
@@ -21,6 +22,7 @@ pub(crate) enum Require {
 pub(crate) struct Rule {
     place: Place,
     methods: Option<Vec<String>>,
+    hosts: Option<Vec<HostPattern>>,
     pub(crate) require: Require,
     pub(crate) forward_token: Option<bool>,
 }
@@ -32,15 +34,37 @@ enum Place {
 }
 
 impl Rule {
-    /// Whether the rule is for this request.
-    pub(crate) fn matches(&self, method: &[u8], path: &str) -> bool {
+    /// Whether the rule is for this request. `host` is the request's in its one reading; where none is given, hosts are not asked.
+    pub(crate) fn matches(&self, method: &[u8], path: &str, host: Option<&str>) -> bool {
         let is_there = match &self.place {
             Place::Exactly(exact) => path == exact,
             Place::Below(prefix) => path::is_below(path, prefix),
         };
         let has_method =
             |methods: &Vec<String>| methods.iter().any(|name| name.as_bytes() == method);
-        is_there && self.methods.as_ref().is_none_or(has_method)
+        let has_host = |hosts: &Vec<HostPattern>| {
+            host.is_none_or(|host| hosts.iter().any(|pattern| pattern.matches(host)))
+        };
+        is_there
+            && self.methods.as_ref().is_none_or(has_method)
+            && self.hosts.as_ref().is_none_or(has_host)
+    }
+
+    /// Whether it is for some hosts only.
+    pub(crate) const fn names_hosts(&self) -> bool {
+        self.hosts.is_some()
+    }
+
+    pub(crate) const fn passes_without_token(&self) -> bool {
+        matches!(self.require, Require::Nothing | Require::Optional)
+    }
+
+    /// What it asks of a token.
+    pub(crate) const fn demands(&self) -> Option<&Demands> {
+        match &self.require {
+            Require::Token(demands) => Some(demands),
+            Require::Nothing | Require::Optional => None,
+        }
     }
 }
 
@@ -54,60 +78,51 @@ pub(super) fn parse(rules: &[Value]) -> Result<Vec<Rule>, ConfigError> {
 
 fn parse_rule(path: &str, rule: &Value) -> Result<Rule, ConfigError> {
     let mut members = Members::new(path, rule)?;
-    let matching = members
+    let mut matching = members
         .object("match")?
         .ok_or_else(|| ConfigError::new(format!("{path}.match"), "is required"))?;
-    let (place, methods) = parse_match(matching)?;
-    let require_path = members.path_of("require");
-    let require = match members.value("require") {
-        None => Require::Token,
-        Some(Value::String(word)) => match word.as_str() {
-            "none" => Require::Nothing,
-            "optional" => Require::Optional,
-            "token" => Require::Token,
-            _ => {
-                return Err(ConfigError::new(
-                    require_path,
-                    "must be \"none\", \"optional\", \"token\" or an object",
-                ));
-            }
-        },
-        Some(Value::Object(_)) => {
-            return Err(ConfigError::new(
-                require_path,
-                "an object is not supported yet",
-            ));
-        }
-        Some(_) => {
-            return Err(ConfigError::new(
-                require_path,
-                "must be \"none\", \"optional\", \"token\" or an object",
-            ));
-        }
-    };
     let rule = Rule {
-        place,
-        methods,
-        require,
+        place: parse_place(&mut matching)?,
+        methods: parse_methods(&mut matching)?,
+        hosts: parse_hosts(&mut matching)?,
+        require: parse_require(&mut members)?,
         forward_token: members.flag("forward_token")?,
     };
+    matching.finish()?;
     members.finish()?;
     Ok(rule)
 }
 
-fn parse_match(mut members: Members<'_>) -> Result<(Place, Option<Vec<String>>), ConfigError> {
-    let (prefix, exact) = (members.text("prefix")?, members.text("path")?);
-    let place = match (prefix, exact) {
-        (Some(prefix), None) => Place::Below(plain_path(&members.path_of("prefix"), prefix)?),
-        (None, Some(path)) => Place::Exactly(plain_path(&members.path_of("path"), path)?),
-        _ => {
-            return Err(ConfigError::new(
-                members.path_of("prefix"),
-                "exactly one of `prefix` and `path` is required",
-            ));
+fn parse_require(members: &mut Members<'_>) -> Result<Require, ConfigError> {
+    let path = members.path_of("require");
+    match members.value("require") {
+        None => Ok(Require::Token(Demands::default())),
+        Some(Value::String(word)) if word == "none" => Ok(Require::Nothing),
+        Some(Value::String(word)) if word == "optional" => Ok(Require::Optional),
+        Some(Value::String(word)) if word == "token" => Ok(Require::Token(Demands::default())),
+        Some(object @ Value::Object(_)) => {
+            demands::parse(Members::new(&path, object)?).map(Require::Token)
         }
-    };
-    let methods = members.texts("methods")?;
+        Some(_) => Err(ConfigError::new(
+            path,
+            "must be \"none\", \"optional\", \"token\" or an object",
+        )),
+    }
+}
+
+fn parse_place(matching: &mut Members<'_>) -> Result<Place, ConfigError> {
+    match (matching.text("prefix")?, matching.text("path")?) {
+        (Some(prefix), None) => plain_path(&matching.path_of("prefix"), prefix).map(Place::Below),
+        (None, Some(path)) => plain_path(&matching.path_of("path"), path).map(Place::Exactly),
+        _ => Err(ConfigError::new(
+            matching.path_of("prefix"),
+            "exactly one of `prefix` and `path` is required",
+        )),
+    }
+}
+
+fn parse_methods(matching: &mut Members<'_>) -> Result<Option<Vec<String>>, ConfigError> {
+    let methods = matching.texts("methods")?;
     let is_method = |name: &String| {
         !name.is_empty()
             && name
@@ -119,13 +134,27 @@ fn parse_match(mut members: Members<'_>) -> Result<(Place, Option<Vec<String>>),
         .is_some_and(|methods| methods.is_empty() || !methods.iter().all(is_method))
     {
         return Err(ConfigError::new(
-            members.path_of("methods"),
+            matching.path_of("methods"),
             "must name at least one method, in capitals",
         ));
     }
-    members.refuse("hosts")?;
-    members.finish()?;
-    Ok((place, methods))
+    Ok(methods)
+}
+
+fn parse_hosts(matching: &mut Members<'_>) -> Result<Option<Vec<HostPattern>>, ConfigError> {
+    let Some(hosts) = matching.texts("hosts")? else {
+        return Ok(None);
+    };
+    let patterns: Option<Vec<_>> = hosts.iter().map(|host| HostPattern::parse(host)).collect();
+    patterns
+        .filter(|patterns| !patterns.is_empty())
+        .map(Some)
+        .ok_or_else(|| {
+            ConfigError::new(
+                matching.path_of("hosts"),
+                "must name at least one host, such as \"www.example.com\" or \"*.example.com\", in lower case and without port",
+            )
+        })
 }
 
 /// A path that a request can have in one reading only; any other would never match.

@@ -107,9 +107,49 @@ fn the_namespace_changes_with_what_shapes_the_feed_and_with_nothing_else() {
         with("companion.cluster", json!("d")),
         with("companion.token_env", json!("OTHER")),
         with("max_staleness", json!("30s")),
+        with(
+            "rules",
+            json!([{ "match": { "prefix": "/a" }, "require": { "max_staleness": "5s" } }]),
+        ),
+        with(
+            "rules",
+            json!([{ "match": { "prefix": "/a" }, "require": { "max_staleness": "90s" } }]),
+        ),
         with("on_stale", json!("allow")),
         with("jwks", json!({ "inline": keys(1) })),
     ] {
         assert_ne!(namespace(&other), base, "{other}");
     }
+}
+
+/// The whole example of the contract.
+#[test]
+fn every_member_of_the_contract_is_read() {
+    let mut document = minimal();
+    let more = json!({
+        "credentials": { "header": false, "cookie": "__Host-access" },
+        "allowed_origins": ["https://www.example.com", "http://localhost:8000", "https://[::1]:8443"],
+        "login_page": "/login",
+        "rules": [
+            { "match": { "path": "/transfer", "methods": ["POST"], "hosts": ["*.example.com", "[::1]"] },
+              "require": { "roles": ["teller"], "scopes": ["transfer", "read"], "acr": "otp", "max_auth_age": "5m",
+                           "max_staleness": "5s", "audiences": ["transfers"] } },
+            { "match": { "prefix": "/login" }, "require": "optional" }
+        ]
+    });
+    for (name, value) in more.as_object().unwrap() {
+        document[name] = value.clone();
+    }
+    let config = parse(&document).unwrap();
+    assert_eq!(config.credentials.cookie.as_deref(), Some("__Host-access"));
+    assert!(!config.credentials.header);
+    assert_eq!(config.allowed_origins.len(), 3);
+    assert_eq!(config.staleness.smallest.as_secs(), 5);
+    assert_eq!(config.staleness.largest.as_secs(), 60);
+    let demands = config.rules[0].demands().unwrap();
+    assert_eq!(demands.scope.as_deref(), Some("transfer read"));
+    assert_eq!(demands.max_auth_age.unwrap().as_secs(), 300);
+    assert_eq!(config.all_audiences, ["api", "transfers"]);
+    document["login_page"] = json!("https://login.example.com/start");
+    assert!(parse(&document).is_ok());
 }

@@ -80,7 +80,7 @@ impl Metrics {
         }
     }
 
-    pub(super) fn count_denial(&self, denial: Denial) {
+    pub(super) fn count_denial(&self, denial: &Denial) {
         if let Some((_, counter)) = self
             .denied
             .iter()

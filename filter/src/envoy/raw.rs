@@ -140,7 +140,7 @@ pub(super) fn response_header(name: &str) -> Option<Vec<u8>> {
 }
 
 /// Sets a request header, replacing every value that it has.
-pub(super) fn replace_header(name: &str, value: &str) -> bool {
+pub(super) fn replace_header(name: &str, value: &[u8]) -> bool {
     // SAFETY: the host copies both slices during the call.
     let status = unsafe {
         proxy_replace_header_map_value(

@@ -1,3 +1,5 @@
+mod browsers;
+mod policy;
 mod races;
 mod stale;
 
@@ -76,11 +78,17 @@ impl Place {
     }
 
     fn asks(&mut self, path: &str, authorization: Option<&str>, now: Now) -> Verdict {
-        let mut headers = vec![
-            (b":method".to_vec(), b"GET".to_vec()),
-            (b":path".to_vec(), path.as_bytes().to_vec()),
-        ];
-        headers.extend(authorization.map(|value| (b"authorization".to_vec(), value.into())));
+        let authorization = authorization.map(|value| ("authorization", value));
+        let headers: Vec<_> = authorization.into_iter().collect();
+        self.sends("GET", path, &headers, now)
+    }
+
+    fn sends(&mut self, method: &str, path: &str, others: &[(&str, &str)], now: Now) -> Verdict {
+        let headers: Vec<_> = [(":method", method), (":path", path)]
+            .iter()
+            .chain(others)
+            .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+            .collect();
         let request = Request::new(&headers);
         self.gate
             .decide(&request, &self.shared, &SoftwareCheck, now)
@@ -99,7 +107,7 @@ fn put_revocation(shared: &Memory, scope: &Scope, session: SessionId) {
 
 fn denial(verdict: &Verdict) -> Option<Denial> {
     match verdict {
-        Verdict::Deny(denial) => Some(*denial),
+        Verdict::Deny(denial) => Some(denial.clone()),
         Verdict::Pass(_) | Verdict::Ready(_) => None,
     }
 }

@@ -20,13 +20,14 @@ pub(super) struct Settings {
 
 impl Settings {
     pub(super) fn new(config: &Config) -> Self {
-        let max_staleness = config.max_staleness.as_secs();
         Self {
             issuer: config.issuer.clone(),
             clock_skew: config.clock_skew,
-            hold: 10.min(max_staleness.div_euclid(3)).max(1),
+            hold: 10
+                .min(config.staleness.smallest.as_secs().div_euclid(3))
+                .max(1),
             staleness: match config.on_stale {
-                OnStale::Deny => max_staleness.to_string(),
+                OnStale::Deny => config.staleness.largest.as_secs().to_string(),
                 OnStale::Allow => "none".to_owned(),
             },
             pinned_feed: config.pinned.feed.clone().map(Rc::new),

@@ -101,24 +101,20 @@ fn faults_of_times_and_words() {
 fn faults_of_credentials_and_counts() {
     are_refused(&[
         (
-            with("credentials", json!({ "cookie": "__Host-access" })),
-            "credentials.cookie: not supported yet",
+            with("credentials", json!({ "cookie": "" })),
+            "credentials.cookie: must be the name",
+        ),
+        (
+            with("credentials", json!({ "cookie": "a=b" })),
+            "credentials.cookie: must be the name",
         ),
         (
             with("credentials", json!({ "header": false })),
-            "credentials.header: must be true",
+            "credentials.header: must be true where",
         ),
         (
             with("credentials", json!({ "query": true })),
             "credentials.query: is not a known key",
-        ),
-        (
-            with("login_page", json!("/login")),
-            "login_page: not supported yet",
-        ),
-        (
-            with("allowed_origins", json!([])),
-            "allowed_origins: not supported yet",
         ),
         (
             with("forward_token", json!("yes")),
@@ -203,8 +199,12 @@ fn faults_of_rules() {
             "rules[0].match.methods: must name",
         ),
         (
-            rule(&json!({ "match": { "path": "/a", "hosts": ["x"] } })),
-            "rules[0].match.hosts: not supported yet",
+            rule(&json!({ "match": { "path": "/a", "hosts": ["X"] } })),
+            "rules[0].match.hosts: must name",
+        ),
+        (
+            rule(&json!({ "match": { "path": "/a", "hosts": [] } })),
+            "rules[0].match.hosts: must name",
         ),
         (
             rule(&json!({ "match": { "path": "/a", "regex": "x" } })),
@@ -213,10 +213,6 @@ fn faults_of_rules() {
         (
             rule(&json!({ "match": { "path": "/a" }, "require": "nothing" })),
             "rules[0].require: must be",
-        ),
-        (
-            rule(&json!({ "match": { "path": "/a" }, "require": { "roles": ["a"] } })),
-            "rules[0].require: an object is not supported yet",
         ),
         (
             rule(&json!({ "match": { "path": "/a" }, "required": "none" })),
@@ -256,4 +252,101 @@ fn faults_of_keys_and_their_sources() {
         (json!({ "audiences": ["a"] }), "issuer: is required"),
         (json!({ "issuer": "i" }), "audiences: is required"),
     ]);
+}
+
+#[test]
+fn faults_of_demands() {
+    let demands = |demands: Value| rule(&json!({ "match": { "path": "/a" }, "require": demands }));
+    are_refused(&[
+        (
+            demands(json!({ "role": ["a"] })),
+            "rules[0].require.role: is not a known key",
+        ),
+        (
+            demands(json!({ "roles": [] })),
+            "rules[0].require.roles: must name at least one",
+        ),
+        (
+            demands(json!({ "roles": ["a b"] })),
+            "rules[0].require.roles: must name at least one",
+        ),
+        (
+            demands(json!({ "roles": "a" })),
+            "rules[0].require.roles: must be an array",
+        ),
+        (
+            demands(json!({ "scopes": ["a b"] })),
+            "rules[0].require.scopes: must name at least one",
+        ),
+        (
+            demands(json!({ "scopes": ["a\"b"] })),
+            "rules[0].require.scopes: must name at least one",
+        ),
+        (
+            demands(json!({ "acr": "silver" })),
+            "rules[0].require.acr: must be \"password\"",
+        ),
+        (
+            demands(json!({ "max_auth_age": "0s" })),
+            "rules[0].require.max_auth_age: must be from 1s",
+        ),
+        (
+            demands(json!({ "max_staleness": "4s" })),
+            "rules[0].require.max_staleness: must be from 5s to 3600s",
+        ),
+        (
+            demands(json!({ "audiences": [] })),
+            "rules[0].require.audiences: must name at least one",
+        ),
+        (
+            demands(json!({ "audiences": ["*"] })),
+            "rules[0].require.audiences: must be printable",
+        ),
+    ]);
+}
+
+#[test]
+fn faults_of_what_browsers_need() {
+    let mut cases = Vec::new();
+    for origin in [
+        "*",
+        "null",
+        "",
+        "www.example.com",
+        "https://www.example.com/",
+        "https://*.example.com",
+        "https://WWW.example.com",
+        "https://www.example.com:443",
+        "http://www.example.com:80",
+        "https://www.example.com:0443",
+        "https://user@www.example.com",
+        "ftp://www.example.com",
+    ] {
+        let mut document = with("credentials", json!({ "cookie": "a" }));
+        document["allowed_origins"] = json!([origin]);
+        cases.push((document, "allowed_origins: must hold origins"));
+    }
+    cases.push((
+        with("allowed_origins", json!(["https://www.example.com"])),
+        "allowed_origins: has no use",
+    ));
+    for page in [
+        "",
+        "login",
+        "//evil.example.com",
+        "/login?x=1",
+        "/a/../login",
+        "javascript:alert(1)",
+        "https://login.example.com",
+        "https://login.example.com/?a",
+        "https://login.example.com//x",
+        "https://LOGIN.example.com/",
+    ] {
+        cases.push((with("login_page", json!(page)), "login_page: must"));
+    }
+    cases.push((
+        with("login_page", json!("/login")),
+        "login_page: needs a rule that asks for no token",
+    ));
+    are_refused(&cases);
 }

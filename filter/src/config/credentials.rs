@@ -1,0 +1,118 @@
+//! Where a credential may stand, and what a browser needs besides.
+
+use super::{ConfigError, Members, Rule, rules};
+use crate::cookie;
+
+/// Where a credential may stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Credentials {
+    /// In `authorization`, as RFC 6750 section 2.1 has it.
+    pub(crate) header: bool,
+    /// In the cookie of this name.
+    pub(crate) cookie: Option<String>,
+}
+
+pub(super) fn parse(members: Option<Members<'_>>) -> Result<Credentials, ConfigError> {
+    let Some(mut members) = members else {
+        return Ok(Credentials {
+            header: true,
+            cookie: None,
+        });
+    };
+    let credentials = Credentials {
+        header: members.flag("header")?.unwrap_or(true),
+        cookie: members.text("cookie")?.map(str::to_owned),
+    };
+    let is_nameable = |name: &String| cookie::is_name(name);
+    if !credentials.cookie.as_ref().is_none_or(is_nameable) {
+        return Err(ConfigError::new(
+            members.path_of("cookie"),
+            "must be the name of a cookie",
+        ));
+    }
+    if !credentials.header && credentials.cookie.is_none() {
+        return Err(ConfigError::new(
+            members.path_of("header"),
+            "must be true where no `cookie` is named: no request could carry a credential",
+        ));
+    }
+    members.finish()?;
+    Ok(credentials)
+}
+
+/// Reads `allowed_origins`, in the one spelling that browsers send (RFC 6454 section 6.2): anything else would never match.
+pub(super) fn parse_origins(
+    origins: Option<Vec<String>>,
+    credentials: &Credentials,
+) -> Result<Vec<String>, ConfigError> {
+    let fault = |problem: String| Err(ConfigError::new("allowed_origins", problem));
+    let Some(origins) = origins else {
+        return Ok(Vec::new());
+    };
+    if credentials.cookie.is_none() {
+        return fault("has no use without `credentials.cookie`".to_owned());
+    }
+    match origins.iter().find(|origin| !is_origin(origin)) {
+        Some(origin) => fault(format!(
+            "must hold origins such as \"https://www.example.com\", in lower case, without path and default port: {origin:?}"
+        )),
+        None => Ok(origins),
+    }
+}
+
+fn is_origin(origin: &str) -> bool {
+    let (host, default_port) = match origin.split_once("://") {
+        Some(("https", host)) => (host, ":443"),
+        Some(("http", host)) => (host, ":80"),
+        Some(_) | None => return false,
+    };
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
+        Some(_) | None => (host, None),
+    };
+    let is_port = |port: &str| {
+        port.parse::<u16>()
+            .is_ok_and(|number| number > 0 && number.to_string() == port)
+    };
+    crate::authority::unambiguous(name.as_bytes()).as_deref() == Some(name)
+        && port.is_none_or(is_port)
+        && !host.ends_with(default_port)
+}
+
+/// Reads `login_page`: a path of this origin, or a page elsewhere. It must be reachable without a token.
+pub(super) fn parse_login_page(
+    page: Option<&str>,
+    rules: &[Rule],
+) -> Result<Option<String>, ConfigError> {
+    let Some(page) = page else {
+        return Ok(None);
+    };
+    if page.starts_with('/') {
+        let page = rules::plain_path("login_page", page)?;
+        let is_open = rules
+            .iter()
+            .filter(|rule| rule.matches(b"GET", &page, None))
+            .any(Rule::passes_without_token);
+        return is_open.then_some(Some(page)).ok_or_else(|| {
+            ConfigError::new(
+                "login_page",
+                "needs a rule that asks for no token there: browsers would be sent to it for ever",
+            )
+        });
+    }
+    let path_at = page.split_once("://").and_then(|(scheme, rest)| {
+        let host = rest.find('/')?;
+        scheme.len().checked_add(3)?.checked_add(host)
+    });
+    let is_page = path_at
+        .and_then(|at| page.split_at_checked(at))
+        .is_some_and(|(origin, path)| {
+            is_origin(origin) && crate::path::unambiguous(path.as_bytes()) == Some(path)
+        });
+    is_page.then(|| Some(page.to_owned())).ok_or_else(|| {
+        ConfigError::new(
+            "login_page",
+            "must be a path such as \"/login\", or an origin and a path, without query",
+        )
+    })
+}

@@ -1,0 +1,178 @@
+//! What a rule asks of a token besides being good.
+
+use token::AccessClaims;
+
+use super::*;
+use crate::acr::Acr;
+use crate::fixture::{claims, key};
+
+fn issued(change: impl Fn(&mut AccessClaims)) -> String {
+    let mut claims = claims(session(1));
+    change(&mut claims);
+    token::issue(&claims, &key(7))
+}
+
+/// One rule for everything, with this `require`.
+fn demanding(require: &Value) -> Place {
+    Place::synced(json!({
+        "max_staleness": "1h",
+        "rules": [{ "match": { "prefix": "/" }, "require": require }],
+    }))
+}
+
+fn weak(acr: Option<Acr>, max_age: Option<u64>) -> Denial {
+    Denial::WeakAuthentication { acr, max_age }
+}
+
+/// FR-17: each level includes those before it; a missing or unknown one falls short.
+#[test]
+fn a_weaker_authentication_falls_short() {
+    for (least, level, is_enough) in [
+        ("password", "password", true),
+        ("otp", "password", false),
+        ("otp", "otp", true),
+        ("otp", "mfa", true),
+        ("mfa", "otp", false),
+        ("password", "silver", false),
+        ("password", "", false),
+        ("otp", "OTP", false),
+    ] {
+        let token = issued(|claims| claims.acr = level.to_owned());
+        let denied = denial(&demanding(&json!({ "acr": least })).shows(&token, START));
+        let expected = (!is_enough).then(|| weak(Acr::from_name(least), None));
+        assert_eq!(denied, expected, "{level} for {least}");
+    }
+}
+
+/// FR-17: counted from `auth_time`, to the second; one that lies ahead is none.
+#[test]
+fn an_older_authentication_falls_short() {
+    let mut place = demanding(&json!({ "max_auth_age": "5m" }));
+    let at = |seconds: i64| UnixTime::from_seconds(START.wall.seconds().saturating_add(seconds));
+    for (auth_time, is_enough) in [
+        (-300, true),
+        (-301, false),
+        (0, true),
+        (30, true),
+        (31, false),
+    ] {
+        let token = issued(|claims| claims.auth_time = at(auth_time));
+        let expected = (!is_enough).then(|| weak(None, Some(300)));
+        assert_eq!(denial(&place.shows(&token, START)), expected, "{auth_time}");
+    }
+    let token = issued(|claims| claims.auth_time = at(-290));
+    assert_eq!(denial(&place.shows(&token, START)), None);
+    let later = later(START, 11_000);
+    assert_eq!(
+        denial(&place.shows(&token, later)),
+        Some(weak(None, Some(300)))
+    );
+}
+
+/// Any of the roles, all of the scopes; the challenge names the scopes.
+#[test]
+fn roles_are_any_of_and_scopes_are_all_of() {
+    let token = |roles: &[&str], scope: Option<&str>| {
+        issued(|claims| {
+            claims.roles = roles.iter().map(|role| (*role).to_owned()).collect();
+            claims.scope = scope.map(str::to_owned);
+        })
+    };
+    let mut place =
+        demanding(&json!({ "roles": ["teller", "auditor"], "scopes": ["read", "transfer"] }));
+    let insufficient = Some(Denial::InsufficientScope(Some("read transfer".into())));
+    for (roles, scope, is_enough) in [
+        (&["auditor", "x"][..], Some("transfer x read"), true),
+        (&["teller"], Some("read"), false),
+        (&["teller"], Some("readtransfer"), false),
+        (&["teller"], Some("read,transfer"), false),
+        (&["teller"], None, false),
+        (&[], Some("read transfer"), false),
+        (&["Teller"], Some("read transfer"), false),
+        (&["tell"], Some("read transfer"), false),
+    ] {
+        let denied = denial(&place.shows(&token(roles, scope), START));
+        let expected = insufficient.clone().filter(|_| !is_enough);
+        assert_eq!(denied, expected, "{roles:?} {scope:?}");
+    }
+    let mut by_role = demanding(&json!({ "roles": ["admin"] }));
+    let denied = denial(&by_role.shows(&alice(), START));
+    assert_eq!(denied, Some(Denial::InsufficientScope(None)));
+}
+
+/// TV-19, TV-27: a token that is good on one route and kept since, replayed on another.
+#[test]
+fn a_token_for_another_audience_is_refused_though_it_is_cached() {
+    let mut place = Place::synced(json!({ "rules": [
+        { "match": { "prefix": "/transfers" }, "require": { "audiences": ["transfers"] } },
+        { "match": { "prefix": "/both" }, "require": { "audiences": ["transfers", AUDIENCE] } },
+    ] }));
+    let wrong = Some(Denial::Rejected(Rejection::WrongAudience));
+    let transfers = issued(|claims| claims.aud = vec!["transfers".to_owned()]);
+    for (token, path, expected) in [
+        (&alice(), "/orders", None),
+        (&alice(), "/transfers", wrong.clone()),
+        (&alice(), "/both", None),
+        (&transfers, "/transfers", None),
+        (&transfers, "/orders", wrong.clone()),
+        (&transfers, "/both", None),
+    ] {
+        let verdict = place.asks(path, Some(&format!("Bearer {token}")), START);
+        assert_eq!(denial(&verdict), expected, "{path}");
+    }
+}
+
+/// FR-15: a rule may ask for a fresher state than the others, or be content with an older one.
+#[test]
+fn a_rule_has_its_own_staleness() {
+    let mut place = Place::synced(json!({ "rules": [
+        { "match": { "path": "/transfer" }, "require": { "max_staleness": "5s" } },
+        { "match": { "path": "/news" }, "require": { "max_staleness": "2m" } },
+    ] }));
+    let authorization = format!("Bearer {}", alice());
+    for (path, limit) in [
+        ("/transfer", 5_000),
+        ("/orders", 60_000),
+        ("/news", 120_000),
+    ] {
+        for (age, expected) in [(limit, None), (limit + 1, Some(Denial::Stale))] {
+            let verdict = place.asks(path, Some(&authorization), later(START, age));
+            assert_eq!(denial(&verdict), expected, "{path} {age}");
+        }
+    }
+}
+
+/// FR-26: revocation comes before policy, authentication before roles.
+#[test]
+fn a_revoked_token_is_not_told_what_it_lacks() {
+    let mut place = demanding(&json!({ "roles": ["admin"], "acr": "mfa" }));
+    assert_eq!(
+        denial(&place.shows(&alice(), START)),
+        Some(weak(Some(Acr::Mfa), None))
+    );
+    put_revocation(&place.shared, &place.scope, session(1));
+    assert_eq!(denial(&place.shows(&alice(), START)), Some(Denial::Revoked));
+}
+
+/// A host that only looks like another must not get around the rule for it.
+#[test]
+fn a_rule_for_a_host_cannot_be_got_around_by_spelling_it_otherwise() {
+    let mut place = Place::synced(json!({ "rules": [
+        { "match": { "prefix": "/", "hosts": ["admin.example.com"] }, "require": { "roles": ["admin"] } },
+        { "match": { "prefix": "/", "hosts": ["*.example.com"] }, "require": "none" },
+    ] }));
+    for (host, expected) in [
+        ("admin.example.com", Some(Denial::NoCredential)),
+        ("ADMIN.example.com.:8443", Some(Denial::NoCredential)),
+        ("www.example.com", None),
+        ("example.com", Some(Denial::NoCredential)),
+        ("user@admin.example.com", Some(Denial::AmbiguousHost)),
+        ("admin%2eexample.com", Some(Denial::AmbiguousHost)),
+        ("", Some(Denial::AmbiguousHost)),
+    ] {
+        let verdict = place.sends("GET", "/", &[(":authority", host)], START);
+        assert_eq!(denial(&verdict), expected, "{host}");
+    }
+    let without = place.sends("GET", "/", &[], START);
+    assert_eq!(denial(&without), Some(Denial::AmbiguousHost));
+}
