@@ -54,6 +54,9 @@ impl Subscription {
                 },
             };
             let united = bucket::unite(&held, entries, horizon);
+            if united.len() > bucket::MAX_ENTRIES {
+                return Err(Note::BucketFull);
+            }
             let is_new = seen == Seen::Absent && !united.is_empty()
                 || seen != Seen::Absent && united != held;
             if !is_new || shared.write(&key, &bucket::encode(&united), seen).is_ok() {

@@ -26,6 +26,8 @@ pub(crate) enum Note {
     /// Another VM, or another plugin, changed shared data meanwhile.
     StateMoved,
     Unreadable,
+    /// A page would have made a bucket larger than it may be.
+    BucketFull,
 }
 
 /// How much it matters.
@@ -74,6 +76,7 @@ impl fmt::Display for Note {
             Self::KeysTooOld => f.write_str("the key set is older than the one that the feed names"),
             Self::StateMoved => f.write_str("shared data changed while a page was applied; asking again"),
             Self::Unreadable => f.write_str("a value in shared data cannot be read: another plugin under this vm_id? Denying until a full pass has ended"),
+            Self::BucketFull => f.write_str("more live revocations than there is room for: no page is taken until some have expired, and the state grows stale; shorten the lifetime of access tokens"),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! RV-08: entries go when nothing can need them any more, and no sooner.
 
 use super::*;
-use crate::fixture::session;
+use crate::bucket;
+use crate::fixture::{after, session};
 
 /// A round over all buckets, with heartbeats on the way.
 fn round(process: &mut Process, vm: &mut Vm) {
@@ -61,4 +62,37 @@ fn a_wall_clock_that_jumps_ahead_and_back_takes_nothing_back() {
     process.now.wall = right.wall;
     assert_eq!(process.is_revoked(session(1)), Ok(true));
     assert_eq!(process.is_revoked(session(101)), Ok(true));
+}
+
+/// RV-08: memory is bounded. What does not fit is not acknowledged, so the gate grows stale and denies; nothing that is held is lost.
+#[test]
+fn a_bucket_that_is_full_takes_no_page_until_it_has_room() {
+    let (mut process, mut vm) = Process::settled();
+    let ends = |seconds| START.wall.plus(Duration::from_secs(seconds));
+    let held = (0..bucket::MAX_ENTRIES).map(|number| {
+        let [.., high, low] = number.to_be_bytes();
+        let mut id = [high; 16];
+        id[..4].copy_from_slice(&[0, 1, low, 0xff]);
+        (SessionId::from_bytes(id), ends(30))
+    });
+    let held: Vec<_> = held.collect();
+    let key = process.key("b/0001");
+    process.shared.put(&key, &bucket::encode(&held));
+    let cursor = || after(vm.asked());
+    let before = cursor();
+    process.companion.revoke(session(1));
+    process.companion.revoke(session(2));
+    vm.get_answer(&process);
+    assert_eq!(vm.notes().last(), Some(&Note::BucketFull));
+    assert_eq!(process.value("b/0001").unwrap(), bucket::encode(&held));
+    process.pass(5_000);
+    vm.tick(&process);
+    assert_eq!(after(vm.asked()), before, "nothing was acknowledged");
+    // The others expire a minute after their `exp`; then there is room.
+    for _ in 0..3 {
+        round(&mut process, &mut vm);
+    }
+    for revoked in [session(1), session(2)] {
+        assert_eq!(process.is_revoked(revoked), Ok(true));
+    }
 }
