@@ -5,6 +5,7 @@
 .PHONY: help demo smoke stack test lint wasm clean
 
 MODULE := envoy/latchkey.wasm
+TRAPPING := $(or $(CARGO_TARGET_DIR),target)/latchkey-trap.wasm
 ENVOY_BINARY := .tools/envoy
 POSTGRES_FOLDER := .tools/postgres
 STACK := $(MODULE) $(ENVOY_BINARY) $(if $(filter postgres,$(STORE)),$(POSTGRES_FOLDER))
@@ -22,7 +23,7 @@ smoke: $(STACK) ## the same walk, exits 0 or 1
 stack: $(STACK) ## the same stack without the walk: prints `ready` and its addresses, runs until SIGTERM
 	@tools/stack stack
 
-test: $(MODULE) $(ENVOY_BINARY) $(POSTGRES_FOLDER) ## everything: unit, property, wasmtime, stores, end-to-end on real Envoy
+test: $(MODULE) $(TRAPPING) $(ENVOY_BINARY) $(POSTGRES_FOLDER) ## everything: unit, property, wasmtime, stores, end-to-end on real Envoy
 	@tools/test
 
 lint: ## format, clippy natively and on wasm, docs, dependencies
@@ -36,6 +37,10 @@ clean: ## removes what was built and fetched
 
 $(MODULE): $(MODULE_SOURCES)
 	@tools/wasm
+
+# For tests of what happens after a trap; never shipped. After the other: cargo builds both in one folder.
+$(TRAPPING): $(MODULE_SOURCES) | $(MODULE)
+	@tools/wasm --trap
 
 $(ENVOY_BINARY): tools/envoy
 	@tools/envoy

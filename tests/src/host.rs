@@ -27,7 +27,7 @@ use wasmtime::Module;
 pub use abi::Status;
 pub use callout::{Callout, Response};
 pub use headers::HeaderMap;
-pub use module::{latchkey, latchkey_bytes, shipped_capabilities};
+pub use module::{latchkey, latchkey_bytes, shipped_capabilities, trapping};
 pub use request::{LocalReply, Reply, Request, get, post};
 pub use shared_data::{Access, SharedData};
 pub use start::Starting;

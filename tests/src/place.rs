@@ -31,6 +31,19 @@ pub fn program(name: &str) -> Result<PathBuf, Fault> {
         })
 }
 
+/// The module that traps on demand, in the folder that cargo builds into.
+///
+/// # Errors
+/// When it was not built.
+pub fn trapping_module() -> Result<PathBuf, Fault> {
+    let running = env::current_exe().map_err(Fault::while_doing("the running program"))?;
+    running
+        .ancestors()
+        .map(|folder| folder.join("latchkey-trap.wasm"))
+        .find(|path| path.is_file())
+        .ok_or_else(|| Fault::new("target/latchkey-trap.wasm is missing; run: tools/wasm --trap"))
+}
+
 /// Envoy 1.40: the one that `ENVOY` names, or the one that the Makefile gets.
 ///
 /// # Errors

@@ -1,9 +1,7 @@
 //! The calls to the companion: the gateway token, the sending, and the report of what came of it.
 
-use proxy_wasm::hostcalls;
-
 use super::raw::{self, Level};
-use super::{Plugin, host};
+use super::{Plugin, host, pairs};
 use crate::config::{Companion, Config};
 use crate::state::Now;
 use crate::subscription::{Fetch, Subscription};
@@ -29,7 +27,7 @@ impl Feed {
 
     pub(super) fn read_token(&mut self) -> Option<&str> {
         if self.authorization.is_none() {
-            let token = std::env::var(&self.companion.token_env).unwrap_or_default();
+            let token = raw::environment_variable(&self.companion.token_env).unwrap_or_default();
             let token = token.trim();
             if !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) {
                 self.authorization = Some(format!("Bearer {token}"));
@@ -51,21 +49,15 @@ impl Feed {
         let (Some(fetch), Some(authorization)) = (fetch, &self.authorization) else {
             return;
         };
-        let headers = vec![
+        let headers = pairs::write(&[
             (":method", "GET"),
             (":path", fetch.path.as_str()),
             (":authority", self.companion.authority.as_str()),
             ("authorization", authorization.as_str()),
             ("accept", "application/jose, application/json"),
-        ];
-        let sent = hostcalls::dispatch_http_call(
-            &self.companion.cluster,
-            headers,
-            None,
-            vec![],
-            fetch.timeout,
-        );
-        self.subscription.sent(sent.ok(), now);
+        ]);
+        let sent = raw::http_call(&self.companion.cluster, &headers, fetch.timeout);
+        self.subscription.sent(sent, now);
     }
 
     pub(super) fn report(&mut self, plugin: &Plugin) {

@@ -1,6 +1,5 @@
 //! What the host offers, in the words of the rules.
 
-use proxy_wasm::types::Action;
 use token::UnixTime;
 
 use super::raw::Level;
@@ -14,6 +13,13 @@ use crate::subscription::Weight;
 /// No entry of shared data ever has this number, so a write that names it creates or fails.
 const ABSENT: u32 = u32::MAX;
 const UNCHECKED: u32 = 0;
+
+/// What the host is to do with a request after a callback; `proxy_action_t` of the ABI.
+#[derive(Clone, Copy)]
+pub(super) enum Action {
+    Continue = 0,
+    Pause = 1,
+}
 
 /// The process-wide map of this `vm_id`.
 pub(super) struct EnvoySharedData;

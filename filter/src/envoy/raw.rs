@@ -1,9 +1,14 @@
-//! The host calls that the SDK wraps in a panic, called by hand; the one file with unsafe code.
+//! The host calls of ABI 0.2.1 and, in `wasi`, the few of WASI that the filter needs.
 //!
-//! The SDK unwraps header names as UTF-8 and panics on statuses that it does not expect: a client could choose the former. Here every
-//! status is an answer.
+//! Bytes in, bytes out, and every status is an answer: none is unwrapped, because a client, a companion or a host could choose it.
 
 #![expect(unsafe_code, reason = "host calls take raw pointers")]
+
+mod calls;
+mod wasi;
+
+pub(super) use calls::{Foreign, foreign_function, http_call};
+pub(super) use wasi::{MONOTONIC, WALL, environment_variable, nanoseconds, random};
 
 /// `proxy_header_map_type_t` of the ABI.
 pub(super) const REQUEST_HEADERS: u32 = 0;
@@ -12,14 +17,9 @@ pub(super) const REQUEST_TRAILERS: u32 = 1;
 const RESPONSE_OF_CALL: u32 = 6;
 /// `proxy_buffer_type_t` of the ABI.
 pub(super) const BODY_OF_CALL: u32 = 4;
-/// See [`BODY_OF_CALL`].
-pub(super) const PLUGIN_CONFIGURATION: u32 = 7;
+const PLUGIN_CONFIGURATION: u32 = 7;
 const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;
-/// A clock of `clock_time_get`: seconds since the epoch, set by whoever may.
-pub(super) const WALL: u32 = 0;
-/// The clock that all VMs of the process share and nobody sets.
-pub(super) const MONOTONIC: u32 = 1;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -75,19 +75,6 @@ unsafe extern "C" {
     fn proxy_define_metric(kind: u32, name: *const u8, size: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
-    fn proxy_call_foreign_function(
-        name: *const u8,
-        name_size: usize,
-        arguments: *const u8,
-        arguments_size: usize,
-        data: *mut *mut u8,
-        size: *mut usize,
-    ) -> u32;
-}
-
-#[link(wasm_import_module = "wasi_snapshot_preview1")]
-unsafe extern "C" {
-    fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> u32;
 }
 
 /// A read of shared data as the host answered it.
@@ -97,20 +84,13 @@ pub(super) enum Shared {
     Failed,
 }
 
-/// What became of a call to a function of the host.
-pub(super) enum Foreign {
-    Answer(Vec<u8>),
-    /// The host does not have it.
-    Missing,
-    Failed,
-}
-
 /// Levels of Envoy's log.
 #[derive(Clone, Copy)]
 pub(super) enum Level {
     Info = 2,
     Warning = 3,
     Error = 4,
+    Critical = 5,
 }
 
 /// All request headers, repeats as they came; `None` when the host would not say.
@@ -213,6 +193,14 @@ pub(super) fn log(level: Level, text: &str) {
     unsafe { proxy_log(level as u32, text.as_ptr(), text.len()) };
 }
 
+/// The configuration of the plugin, which has that size; `None` when the host does not give all of it.
+pub(super) fn plugin_configuration(size: usize) -> Option<Vec<u8>> {
+    if size == 0 {
+        return Some(Vec::new());
+    }
+    buffer(PLUGIN_CONFIGURATION, size).filter(|bytes| bytes.len() == size)
+}
+
 /// At most `length` bytes of a buffer; `None` when there is no such buffer.
 pub(super) fn buffer(buffer: u32, length: usize) -> Option<Vec<u8>> {
     let (mut data, mut size) = (std::ptr::null_mut(), 0);
@@ -245,35 +233,6 @@ pub(super) fn increment_metric(id: u32, offset: i64) {
 pub(super) fn record_metric(id: u32, value: u64) {
     // SAFETY: numbers only.
     unsafe { proxy_record_metric(id, value) };
-}
-
-/// Calls a function that the host may have.
-pub(super) fn foreign_function(name: &str, arguments: &[u8]) -> Foreign {
-    let (mut data, mut size) = (std::ptr::null_mut(), 0);
-    // SAFETY: the host copies the slices during the call; the pointers live through it, and the host fills them or leaves them.
-    let status = unsafe {
-        proxy_call_foreign_function(
-            name.as_ptr(),
-            name.len(),
-            arguments.as_ptr(),
-            arguments.len(),
-            &raw mut data,
-            &raw mut size,
-        )
-    };
-    match status {
-        OK => Foreign::Answer(take(data, size)),
-        NOT_FOUND => Foreign::Missing,
-        _ => Foreign::Failed,
-    }
-}
-
-/// The time of a clock; `None` when the host does not tell it.
-pub(super) fn nanoseconds(clock: u32) -> Option<u64> {
-    let mut time = 0;
-    // SAFETY: the pointer lives through the call.
-    let status = unsafe { clock_time_get(clock, 1, &raw mut time) };
-    (status == OK).then_some(time)
 }
 
 fn pairs(map: u32) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {

@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 
 use wasmtime::{Engine, Module};
 
+use crate::place::trapping_module;
+
 /// The built filter. Compiled at first use, then shared by all tests of the process.
 ///
 /// # Panics
@@ -14,6 +16,19 @@ pub fn latchkey() -> &'static Module {
     static MODULE: OnceLock<Module> = OnceLock::new();
     MODULE.get_or_init(|| {
         Module::new(&Engine::default(), latchkey_bytes()).expect("envoy/latchkey.wasm compiles")
+    })
+}
+
+/// The filter built with the feature `trap`: a request with `x-latchkey-trap` ends a VM.
+///
+/// # Panics
+/// When it has not been built or does not compile.
+pub fn trapping() -> &'static Module {
+    static MODULE: OnceLock<Module> = OnceLock::new();
+    MODULE.get_or_init(|| {
+        let path = trapping_module().unwrap_or_else(|fault| panic!("{fault}"));
+        let bytes = std::fs::read(path).expect("latchkey-trap.wasm can be read");
+        Module::new(&Engine::default(), bytes).expect("latchkey-trap.wasm compiles")
     })
 }
 

@@ -13,9 +13,9 @@ fn a_configuration_on_trial_has_no_side_effects() {
         "proxy_define_metric",
         "proxy_set_tick_period_milliseconds",
         "proxy_log",
-        "random_get",
     ];
     for export in [
+        "_initialize",
         "proxy_on_vm_start",
         "proxy_on_configure",
         "proxy_on_context_create",

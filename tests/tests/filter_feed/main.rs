@@ -6,6 +6,7 @@ mod lease;
 mod lifecycle;
 mod shared_data;
 mod staleness;
+mod traps;
 
 use std::time::Duration;
 
