@@ -46,16 +46,16 @@ impl Plugin {
         let config = Rc::new(Config::parse(bytes)?);
         let keys = [&config.pinned.access, &config.pinned.feed];
         for ignored in keys.into_iter().flatten().flat_map(KeySet::ignored) {
-            raw::log(
+            host::log(
                 Level::Warning,
-                &format!("latchkey: jwks: not used: {ignored}"),
+                &format!("a key of `jwks` is not used, what it signed is refused: {ignored}"),
             );
         }
         let metrics = Metrics::declare();
         if !raw::set_tick_period(TICK_MILLISECONDS) {
-            raw::log(
+            host::log(
                 Level::Error,
-                "latchkey: the host gives no ticks: this VM cannot poll the companion",
+                "the host gives no ticks, so this VM cannot poll the companion: see `allowed_capabilities` of the filter",
             );
         }
         Ok(Self {
@@ -71,17 +71,18 @@ impl Plugin {
         let Some(Ok(mut feed)) = self.feed.as_ref().map(RefCell::try_borrow_mut) else {
             return;
         };
-        if feed.read_token().is_none() {
-            return;
-        }
-        let (Some(now), Some(random)) = (host::now(), raw::random()) else {
+        let Some(now) = host::now() else {
             return;
         };
-        let next = feed.subscription.tick(&EnvoySharedData, now, random);
-        #[cfg(feature = "trap")]
-        trap::at_tick(self, &feed);
-        feed.follow(next, now);
-        feed.report(self);
+        if feed.read_token().is_some()
+            && let Some(random) = raw::random()
+        {
+            let next = feed.subscription.tick(&EnvoySharedData, now, random);
+            #[cfg(feature = "trap")]
+            trap::at_tick(self, &feed);
+            feed.follow(next, now);
+        }
+        feed.report(self, now);
     }
 
     fn answered(&self, id: u32, header_count: u32, body_size: usize) {
@@ -106,6 +107,6 @@ impl Plugin {
             .subscription
             .answered(&EnvoySharedData, &self.check, id, &reply, now);
         feed.follow(next, now);
-        feed.report(self);
+        feed.report(self, now);
     }
 }

@@ -52,12 +52,16 @@ impl State {
         clock_skew: Duration,
     ) -> Staleness {
         let age = Duration::from_millis(now.monotonic.saturating_sub(self.fresh_at));
-        let is_stale =
-            age > max_staleness || now.wall > self.last_iat.plus(max_staleness).plus(clock_skew);
         Staleness {
             age: age.max(now.wall.since(self.last_iat)),
-            is_stale,
+            is_stale: self.counted_age(now, clock_skew) > max_staleness,
         }
+    }
+
+    /// The age that is held against `max_staleness`, by whichever clock it is larger.
+    pub(crate) fn counted_age(&self, now: Now, clock_skew: Duration) -> Duration {
+        let by_poll = Duration::from_millis(now.monotonic.saturating_sub(self.fresh_at));
+        by_poll.max(now.wall.since(self.last_iat.plus(clock_skew)))
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {

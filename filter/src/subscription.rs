@@ -6,6 +6,8 @@ mod answer;
 mod apply;
 mod ask;
 mod backoff;
+mod gauges;
+mod journal;
 mod note;
 mod prune;
 mod settings;
@@ -20,11 +22,13 @@ use crate::shared::{Scope, SharedData};
 use crate::state::{Now, State};
 
 use backoff::Backoff;
+use gauges::Watch;
 use settings::Settings;
 
-pub(crate) use note::Note;
+pub(crate) use gauges::Gauges;
 #[cfg(target_arch = "wasm32")]
-pub(crate) use note::Weight;
+pub(crate) use journal::{Journal, Line};
+pub(crate) use note::Note;
 
 /// What a call may take beyond the hold, and how long its callback may be missing after that; in milliseconds.
 const SLACK: u64 = 2_000;
@@ -44,19 +48,8 @@ pub(crate) struct Subscription {
     backoff: Backoff,
     prune_from: u16,
     counted: u64,
-    gauges: Gauges,
+    watch: Watch,
     notes: Vec<Note>,
-}
-
-/// What the lease holder can tell an operator.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Gauges {
-    /// Entries found in the last round over all buckets; `None` before the first has ended.
-    pub(crate) live_revocations: Option<u64>,
-    /// The last number applied.
-    pub(crate) feed_number: u64,
-    /// Seconds since freshness was last proven.
-    pub(crate) age: u64,
 }
 
 /// A request that the adapter is to send to the companion.
@@ -130,7 +123,7 @@ impl Subscription {
             backoff: Backoff::default(),
             prune_from: 0,
             counted: 0,
-            gauges: Gauges::default(),
+            watch: Watch::default(),
             notes: Vec::new(),
         })
     }
@@ -152,7 +145,7 @@ impl Subscription {
         if !self.holds_lease && !self.takes_over(shared, &state) {
             return None;
         }
-        self.measure(&state, now);
+        self.note_age(&state, now);
         self.prune(shared, &state, now);
         if let Some(call) = &self.call {
             let is_void = call.is_void(&state);
@@ -208,7 +201,6 @@ impl Subscription {
             Ok(Step::Next) => {
                 self.backoff.resume();
                 let state = self.started(shared, None)?;
-                self.measure(&state, now);
                 Some(self.next(shared, now, &state))
             }
             Ok(Step::FetchKeys(waiting)) => Some(self.fetch_keys(waiting, now)),
@@ -228,9 +220,10 @@ impl Subscription {
         std::mem::take(&mut self.notes)
     }
 
-    /// The figures, where this is the lease holder: the others have none, and the process has one gauge of each name.
-    pub(crate) fn gauges(&self) -> Option<Gauges> {
-        self.holds_lease.then_some(self.gauges)
+    /// Whether this is the root context that polls.
+    #[cfg(feature = "trap")]
+    pub(crate) const fn holds_lease(&self) -> bool {
+        self.holds_lease
     }
 
     /// The lease is gone; whatever is under way is for nobody.
@@ -244,13 +237,10 @@ impl Subscription {
     /// anything is asked. False: they could not be told, the next tick tries again.
     fn takes_over(&mut self, shared: &impl SharedData, state: &State) -> bool {
         self.holds_lease = !state.is_synced || self.announce(shared).is_ok();
+        if self.holds_lease {
+            self.notes.push(Note::LeaseTaken);
+        }
         self.holds_lease
-    }
-
-    fn measure(&mut self, state: &State, now: Now) {
-        self.gauges.feed_number = state.cursor.number;
-        let age = now.monotonic.saturating_sub(state.fresh_at);
-        self.gauges.age = age.div_euclid(1_000);
     }
 
     fn fail(&mut self, note: Note, now: Now) {

@@ -32,6 +32,21 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// Every reason, for the declaration of counters.
+    pub const ALL: [Self; 11] = [
+        Self::TooLong,
+        Self::Malformed,
+        Self::WrongType,
+        Self::WrongAlgorithm,
+        Self::UnknownKey,
+        Self::BadSignature,
+        Self::WrongIssuer,
+        Self::WrongAudience,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::TooLongLived,
+    ];
+
     /// A stable word for counters and logs.
     pub const fn label(self) -> &'static str {
         match self {

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use super::contexts::Contexts;
 use super::raw::{self, Level};
-use super::{Plugin, stream};
+use super::{Plugin, host, stream};
 
 unsafe extern "C" {
     /// The linker's: what must run before anything else of the module.
@@ -81,9 +81,9 @@ const extern "C" fn proxy_on_vm_start(_root: u32, _size: usize) -> u32 {
 extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
     contexts(|contexts| contexts.delete(root));
     let Some(bytes) = raw::plugin_configuration(size) else {
-        raw::log(
+        host::log(
             Level::Error,
-            "latchkey: the host did not give the configuration: every request is answered 503",
+            "the host did not give the configuration, so every request gets 503: see `allowed_capabilities` of the filter",
         );
         return 1;
     };
@@ -93,9 +93,11 @@ extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
             1
         }
         Err(error) => {
-            raw::log(
+            host::log(
                 Level::Error,
-                &format!("latchkey: configuration refused: {error}"),
+                &format!(
+                    "configuration refused: {error} (Envoy keeps what it had loaded before, or does not start)"
+                ),
             );
             0
         }

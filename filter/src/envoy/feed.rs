@@ -4,7 +4,7 @@ use super::raw::{self, Level};
 use super::{Plugin, host, pairs};
 use crate::config::{Companion, Config};
 use crate::state::Now;
-use crate::subscription::{Fetch, Subscription};
+use crate::subscription::{Fetch, Journal, Subscription};
 
 pub(super) struct Feed {
     pub(super) subscription: Subscription,
@@ -12,6 +12,7 @@ pub(super) struct Feed {
     /// `Bearer <gateway token>`; read from the environment at the first tick.
     authorization: Option<String>,
     has_warned: bool,
+    journal: Journal,
 }
 
 impl Feed {
@@ -22,6 +23,7 @@ impl Feed {
             companion: config.companion.clone()?,
             authorization: None,
             has_warned: false,
+            journal: Journal::default(),
         })
     }
 
@@ -35,10 +37,10 @@ impl Feed {
                 self.has_warned = true;
                 let variable = &self.companion.token_env;
                 let problem = format!(
-                    "latchkey: the environment variable {variable} holds no gateway token: every request is answered 503. \
+                    "the environment variable {variable} holds no gateway token: requests that need a token get 503. \
                      Set it where Envoy starts, and list it in `environment_variables.host_env_keys` of the filter."
                 );
-                raw::log(Level::Error, &problem);
+                host::log(Level::Error, &problem);
             }
         }
         self.authorization.as_deref()
@@ -60,13 +62,16 @@ impl Feed {
         self.subscription.sent(sent, now);
     }
 
-    pub(super) fn report(&mut self, plugin: &Plugin) {
-        for note in self.subscription.take_notes() {
-            plugin.metrics.count_note(note);
-            host::log_note(note);
+    /// What happened and how it stands, for counters, gauges and the log; to be called at each tick, by every VM.
+    pub(super) fn report(&mut self, plugin: &Plugin, now: Now) {
+        let notes = self.subscription.take_notes();
+        for note in &notes {
+            plugin.metrics.count_note(*note);
         }
-        if let Some(gauges) = self.subscription.gauges() {
-            plugin.metrics.record(gauges);
+        for line in self.journal.lines(&notes, now) {
+            host::log_line(&line);
         }
+        let gauges = self.subscription.gauges(&host::EnvoySharedData, now);
+        plugin.metrics.record(gauges);
     }
 }

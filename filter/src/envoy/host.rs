@@ -5,10 +5,10 @@ use token::UnixTime;
 use super::raw::Level;
 use super::{pairs, raw};
 use crate::denial::Answer;
+use crate::line::printable;
 use crate::shared::{Conflict, Found, Seen, SharedData};
 use crate::state::Now;
-use crate::subscription::Note;
-use crate::subscription::Weight;
+use crate::subscription::Line;
 
 /// No entry of shared data ever has this number, so a write that names it creates or fails.
 const ABSENT: u32 = u32::MAX;
@@ -54,13 +54,18 @@ pub(super) fn now() -> Option<Now> {
     })
 }
 
-pub(super) fn log_note(note: Note) {
-    let level = match note.weight() {
-        Weight::Quiet => return,
-        Weight::Info => Level::Info,
-        Weight::Warning => Level::Warning,
+/// The one way into Envoy's log.
+pub(super) fn log(level: Level, text: &str) {
+    raw::log(level, &printable(text));
+}
+
+pub(super) fn log_line(line: &Line) {
+    let level = if line.is_warning {
+        Level::Warning
+    } else {
+        Level::Info
     };
-    raw::log(level, &format!("latchkey: {note}"));
+    log(level, &line.text);
 }
 
 pub(super) fn response_status() -> Option<u16> {

@@ -28,7 +28,7 @@ pub(super) fn at_request(plugin: &Plugin, headers: &[(Vec<u8>, Vec<u8>)]) {
 
 /// To be called after the subscription's tick: it knows then who holds the lease.
 pub(super) fn at_tick(plugin: &Plugin, feed: &Feed) {
-    if feed.subscription.gauges().is_none() {
+    if !feed.subscription.holds_lease() {
         return;
     }
     if let Found::Value(bytes, version) = EnvoySharedData.read(&key(plugin))

@@ -28,6 +28,8 @@ impl Subscription {
         };
         let page = Page::verify(body, &feed, check, &self.settings.issuer)
             .map_err(|rejection| self.refused(rejection, now))?;
+        let difference = page.iat.since(now.wall).max(now.wall.since(page.iat));
+        self.notes.push(Note::ClocksDiffer(difference.as_secs()));
         if page.iat > now.wall.plus(self.settings.clock_skew) {
             return Err(Note::FromTheFuture(page.iat.since(now.wall).as_secs()));
         }

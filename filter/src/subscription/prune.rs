@@ -35,7 +35,8 @@ impl Subscription {
             }
             self.prune_from = self.prune_from.wrapping_add(1);
             if self.prune_from == 0 {
-                self.gauges.live_revocations = Some(std::mem::take(&mut self.counted));
+                let live = std::mem::take(&mut self.counted);
+                self.notes.push(Note::Counted(live));
             }
         }
     }

@@ -12,6 +12,8 @@ pub(super) struct Settings {
     pub(super) clock_skew: Duration,
     /// For how long a poll may wait for news, in seconds.
     pub(super) hold: u64,
+    /// The smallest age, in seconds, beyond which requests are denied.
+    pub(super) max_staleness: u64,
     /// What the companion is told: for how long this gateway may accept what it has not heard about.
     pub(super) staleness: String,
     pub(super) pinned_feed: Option<Rc<KeySet>>,
@@ -23,6 +25,7 @@ impl Settings {
         Self {
             issuer: config.issuer.clone(),
             clock_skew: config.clock_skew,
+            max_staleness: config.staleness.smallest.as_secs(),
             hold: 10
                 .min(config.staleness.smallest.as_secs().div_euclid(3))
                 .max(1),

@@ -4,6 +4,7 @@
 )]
 
 mod continuity;
+mod figures;
 mod freshness;
 mod hostile;
 mod keys;

@@ -89,16 +89,3 @@ fn revocations_survive_the_reload_of_every_vm() {
     envoy.answer_feed(page().revoking(session("bob").id));
     assert_eq!(statuses(&mut envoy, &session("bob")), [401; 2]);
 }
-
-/// FR-15: one gauge of each name for the whole process, whoever ticked last.
-#[test]
-fn the_figures_are_those_of_the_holder() {
-    let mut envoy = envoy(3);
-    envoy.answer_feed(page().revoking(session("alice").id));
-    for _ in 0..20 {
-        envoy.advance(Duration::from_millis(250));
-        assert_eq!(envoy.metric("latchkey_feed_number"), 2);
-    }
-    assert_eq!(envoy.metric("latchkey_state_age_seconds"), 5);
-    assert!(envoy.metric("latchkey_feed_pages_good") >= 2);
-}

@@ -1,6 +1,8 @@
 //! The subscription on the built filter: several VMs over one store, a companion that is slow, gone, hostile or rolled back.
 
+mod figures;
 mod hostile;
+mod journal;
 mod keys;
 mod lease;
 mod lifecycle;

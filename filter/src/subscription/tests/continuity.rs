@@ -78,8 +78,11 @@ fn a_heartbeat_with_another_mark_is_refused() {
     assert_eq!(
         vm.notes(),
         [
+            Note::LeaseTaken,
             Note::KeysTaken(1),
+            Note::ClocksDiffer(0),
             Note::PageApplied { entries: 0 },
+            Note::ClocksDiffer(0),
             Note::DoesNotContinue
         ]
     );

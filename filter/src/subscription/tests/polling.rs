@@ -115,7 +115,7 @@ fn a_call_that_could_not_be_sent_is_tried_again() {
     let fetch = vm.subscription.tick(&process.shared, process.now, [1; 32]);
     assert!(fetch.is_some());
     vm.subscription.sent(None, process.now);
-    assert_eq!(vm.notes(), [Note::NotSent]);
+    assert_eq!(vm.notes(), [Note::LeaseTaken, Note::NotSent]);
     assert_eq!(vm.tick(&process), None);
     process.pass(250);
     assert!(vm.tick(&process).is_some());
@@ -159,19 +159,4 @@ fn an_answer_to_another_call_changes_nothing() {
     assert_eq!(process.value("state"), before);
     assert!(vm.get_answer(&process).is_none());
     assert_eq!(vm.notes().last(), Some(&Note::PageApplied { entries: 0 }));
-}
-
-/// FR-15: the age is in the stats, of the one VM that knows it.
-#[test]
-fn only_the_holder_tells_figures() {
-    let (mut process, mut vm) = Process::settled();
-    let mut other = process.vm(2);
-    other.tick(&process);
-    assert_eq!(other.subscription.gauges(), None);
-    process.pass(1_750);
-    vm.tick(&process);
-    process.pass(1_750);
-    vm.tick(&process);
-    let gauges = vm.subscription.gauges().unwrap();
-    assert_eq!((gauges.feed_number, gauges.age), (1, 3));
 }

@@ -83,7 +83,7 @@ fn junk_over_the_lease_is_taken_over() {
         let (process, mut vm, mut view) = revoked();
         process.shared.put(&process.key("lease"), junk);
         vm.tick(&process);
-        assert!(vm.subscription.gauges().is_some());
+        assert!(vm.subscription.holds_lease);
         assert_eq!(sees(&mut view, &process, session(1)), Ok(true));
     }
 }
