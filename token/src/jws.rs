@@ -11,7 +11,7 @@ use jwt_compact::{AlgorithmExt as _, AlgorithmSignature, Claims, Empty, Header, 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::json::object;
+use crate::json::{is_light, object};
 use crate::{Algorithm, Es256Check, KeySet, Rejection, SigningKey, VerifyingKey};
 
 /// An access token longer than this is refused before anything is decoded (TV-26).
@@ -87,7 +87,13 @@ pub(crate) fn verify(
     if header.len() > MAX_HEADER_PART_BYTES {
         return Err(Rejection::TooLong);
     }
-    let header = object(&decode(header)?)?;
+    let header = decode(header)?;
+    let payload = decode(payload)?;
+    // `jwt-compact` reads claims before it checks the signature. A page holds many entries and is capped in bytes alone.
+    if !is_light(&header) || (kind == Kind::AccessToken && !is_light(&payload)) {
+        return Err(Rejection::TooLong);
+    }
+    let header = object(&header)?;
     let (algorithm, name) = read_header(kind, &header)?;
     let key = header
         .get("kid")
@@ -107,7 +113,7 @@ pub(crate) fn verify(
             jwt_compact::ValidationError::MalformedClaims(_) => Rejection::Malformed,
             _ => Rejection::BadSignature,
         })?;
-    object(&decode(payload)?)
+    object(&payload)
 }
 
 /// Every header member that could change the meaning of the token; keys that it carries or points to are never looked at (TV-06).

@@ -7,7 +7,7 @@ use std::fmt;
 /// A client is never told which one it was (RFC 6750 section 3.1 and ER-03): it is for counters and logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rejection {
-    /// Longer than the cap for its kind; nothing was decoded.
+    /// Longer than the cap for its kind, or of too many values; no value was read.
     TooLong,
     /// Not three base64url parts of strict JSON, a header that must not be there, or a claim that is missing or of the wrong type.
     Malformed,

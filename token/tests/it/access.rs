@@ -486,6 +486,27 @@ fn size_caps_come_before_any_decoding() {
     );
 }
 
+/// TV-26, TV-30: six kilobytes of claims never become half a megabyte of values. As many roles as anybody has pass.
+#[test]
+fn claims_of_very_many_values_are_refused_before_they_are_read() {
+    let roles: Vec<_> = (0..450).map(|role| format!("role{role}")).collect();
+    assert!(verify(with_payload(&with_claim("roles", Some(json!(roles))))).is_ok());
+    let punctuation = "[{".repeat(500) + "\\\"[{";
+    assert!(verify(with_payload(&with_claim("x", Some(json!(punctuation))))).is_ok());
+    for heavy in [
+        json!(vec![1; 1000]),
+        json!(vec![json!({ "": 1 }); 100]),
+        json!(vec![json!([1]); 400]),
+    ] {
+        refused(
+            &with_payload(&with_claim("x", Some(heavy))),
+            Rejection::TooLong,
+        );
+    }
+    let heavy = with_header("x", Some(json!(vec![json!({ "": 1 }); 80])));
+    refused(&es256(&heavy, &payload().to_string()), Rejection::TooLong);
+}
+
 /// TV-29.
 #[test]
 fn claims_are_json_and_nothing_else() {
