@@ -2,7 +2,7 @@
 # outdated.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo smoke stack test lint wasm clean
+.PHONY: help demo smoke stack test lint fuzz wasm clean
 
 MODULE := envoy/latchkey.wasm
 TRAPPING := $(or $(CARGO_TARGET_DIR),target)/latchkey-trap.wasm
@@ -28,6 +28,9 @@ test: $(MODULE) $(TRAPPING) $(ENVOY_BINARY) $(POSTGRES_FOLDER) ## everything: un
 
 lint: ## format, clippy natively and on wasm, docs, dependencies
 	@tools/lint
+
+fuzz: ## every fuzz target for 60 s (FUZZ_SECONDS), and a table; fails on a crash
+	@tools/fuzz
 
 wasm: $(MODULE) ## the optimised filter module, envoy/latchkey.wasm, and its sha256
 	@cat $(MODULE).sha256

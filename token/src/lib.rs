@@ -13,6 +13,10 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::arithmetic_side_effects)]
 
+// Where coverage is counted for fuzzing, every test program needs the engine that counts it.
+#[cfg(test)]
+use bolero as _;
+
 mod access;
 mod algorithm;
 mod check;

@@ -10,3 +10,6 @@ mod page;
 mod properties;
 mod refresh;
 mod vectors;
+
+// Where coverage is counted for fuzzing, every test program needs the engine that counts it.
+use bolero as _;
