@@ -26,7 +26,8 @@ impl HostPattern {
     pub(crate) fn matches(&self, host: &str) -> bool {
         match self {
             Self::Exactly(exact) => host == exact,
-            Self::Below(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
+            // No host begins with a dot, so something stands before it.
+            Self::Below(suffix) => host.ends_with(suffix),
         }
     }
 }

@@ -100,7 +100,7 @@ mod tests {
         };
         assert_eq!(left(&["__Host-access=1; __Host-access=2"]), None);
         assert_eq!(
-            left(&["a=1; __Host-access=x;b", "c=\"2\""]).as_deref(),
+            left(&["a=1;; __Host-access=x;b", "c=\"2\""]).as_deref(),
             Some("a=1; b; c=\"2\"")
         );
         assert_eq!(

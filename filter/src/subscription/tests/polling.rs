@@ -24,6 +24,19 @@ fn a_new_holder_takes_the_keys_first_then_a_page_at_once_and_then_waits() {
     assert_eq!(parameter(&first, "gateway"), parameter(&second, "gateway"));
 }
 
+/// What the strictest rule needs sets the pace; the companion is told what the most patient one accepts.
+#[test]
+fn rules_shape_the_hold_and_the_staleness() {
+    let process = Process::with(json!({ "rules": [
+        { "match": { "path": "/transfer" }, "require": { "max_staleness": "6s" } },
+        { "match": { "path": "/news" }, "require": { "max_staleness": "2m" } },
+    ] }));
+    let mut vm = process.vm(1);
+    vm.settle(&process);
+    assert_eq!(parameter(vm.asked(), "hold"), "2");
+    assert_eq!(parameter(vm.asked(), "staleness"), "120");
+}
+
 #[test]
 fn the_hold_is_a_third_of_the_staleness_and_at_least_a_second() {
     for (max_staleness, hold) in [("5s", "1"), ("6s", "2"), ("29s", "9"), ("1h", "10")] {
