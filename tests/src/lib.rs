@@ -24,6 +24,7 @@ pub mod rewrite;
 pub mod setup;
 pub mod stack;
 pub mod stand_in;
+pub mod traps;
 pub mod visitor;
 pub mod walk;
 pub mod watch;

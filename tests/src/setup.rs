@@ -32,6 +32,8 @@ pub struct Setup {
     pub replicas: usize,
     /// How many Envoys.
     pub gateways: usize,
+    /// Whether VMs of the Envoys are made to trap. Otherwise a trap is a fault of the stack, told when the Envoy is ended.
+    pub traps: bool,
 }
 
 impl Setup {
@@ -45,6 +47,7 @@ impl Setup {
             store: Store::Sqlite,
             replicas: 1,
             gateways: 1,
+            traps: false,
         }
     }
 
@@ -52,6 +55,13 @@ impl Setup {
     #[must_use]
     pub fn companion(mut self, name: &str, value: &str) -> Self {
         self.companion.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With VMs that are made to trap.
+    #[must_use]
+    pub const fn that_traps(mut self) -> Self {
+        self.traps = true;
         self
     }
 

@@ -5,9 +5,11 @@ mod parts;
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::mem;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -21,6 +23,7 @@ use crate::postgres::Postgres;
 use crate::reaper::Reaper;
 use crate::rewrite::rewrite;
 pub use crate::setup::{Setup, Store};
+use crate::traps;
 use crate::watch::wait_for;
 
 /// How long a part may take until it serves; a cold machine compiles the module meanwhile.
@@ -31,10 +34,11 @@ const DATABASE: &str = "latchkey";
 /// What answers 200 once the gate is synced and fresh.
 pub const READY_PATH: &str = "/-/latchkey/ready";
 
-/// A running stack; dropping it kills the parts and removes what is temporary.
+/// A running stack; dropping it kills the parts, removes what is temporary, and panics where a VM has trapped that was not meant to.
 pub struct Stack {
     companions: Vec<Option<Part>>,
     envoys: Vec<Option<Part>>,
+    traps: Vec<Fault>,
     postgres: Option<Postgres>,
     reaper: Reaper,
     setup: Setup,
@@ -89,6 +93,7 @@ impl Stack {
         let mut stack = Self {
             companions: (0..setup.replicas).map(|_| None).collect(),
             envoys: (0..setup.gateways).map(|_| None).collect(),
+            traps: Vec::new(),
             postgres: None,
             reaper,
             setup,
@@ -259,14 +264,33 @@ impl Stack {
     }
 
     /// Ends everything in order.
-    pub fn stop(mut self) {
-        for slot in self.envoys.iter_mut().chain(&mut self.companions) {
+    ///
+    /// # Errors
+    /// When a VM of an Envoy has trapped that was not meant to.
+    pub fn stop(mut self) -> Result<(), Fault> {
+        for number in 0..self.envoys.len() {
+            self.end_gateway(number, Part::terminate);
+        }
+        for slot in &mut self.companions {
             end(slot, &mut self.reaper, Part::terminate);
         }
         if let Some(server) = &mut self.postgres {
             // It ends either way.
             let _ = server.stop_fast();
         }
+        mem::take(&mut self.traps).pop().map_or(Ok(()), Err)
+    }
+
+    /// Asks that Envoy for traps, then ends it.
+    fn end_gateway(&mut self, number: usize, how: impl FnOnce(&mut Part)) {
+        let ports = self.ports_of(number);
+        let Some(slot) = self.envoys.get_mut(number) else {
+            return;
+        };
+        if let Some(part) = slot.as_mut().filter(|_| !self.setup.traps) {
+            self.traps.extend(traps::must_be_none(ports, part).err());
+        }
+        end(slot, &mut self.reaper, how);
     }
 
     fn gateway_token(&self) -> Result<String, Fault> {
@@ -322,8 +346,17 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        for slot in self.envoys.iter_mut().chain(&mut self.companions) {
+        for number in 0..self.envoys.len() {
+            self.end_gateway(number, Part::kill);
+        }
+        for slot in &mut self.companions {
             end(slot, &mut self.reaper, Part::kill);
+        }
+        // A second panic would abort the whole test program.
+        match self.traps.pop() {
+            Some(fault) if !thread::panicking() => panic!("{fault}"),
+            Some(fault) => eprintln!("{fault}"),
+            None => {}
         }
     }
 }

@@ -148,7 +148,7 @@ async fn stay(mut stack: Stack, signals: &mut Signals) -> Result<(), Fault> {
 /// In order, and outside of the runtime, whose threads must not block.
 async fn end(stack: Stack) -> Result<(), Fault> {
     let end = tokio::task::spawn_blocking(move || stack.stop());
-    end.await.map_err(Fault::while_doing("ending"))
+    end.await.map_err(Fault::while_doing("ending"))?
 }
 
 struct Signals {

@@ -65,9 +65,7 @@ impl Stack {
 
     /// SIGKILL to that Envoy.
     pub fn kill_gateway(&mut self, number: usize) {
-        if let Some(slot) = self.envoys.get_mut(number) {
-            end(slot, &mut self.reaper, Part::kill);
-        }
+        self.end_gateway(number, Part::kill);
     }
 
     /// PostgreSQL, running or stopped, if this stack has one.
