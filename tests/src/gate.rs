@@ -59,6 +59,18 @@ impl Gate {
     ) -> Result<Self, Fault> {
         let mut setup = Setup::on(Ports::free()?);
         setup.configuration = Some(with_filter_configuration(envoy, configuration)?);
+        Self::start_on(setup, issuer, behaviour)
+    }
+
+    /// The same in this setup, whose Envoy configuration holds that of the filter already.
+    ///
+    /// # Errors
+    /// As [`Gate::start`].
+    pub fn start_on(
+        setup: Setup,
+        issuer: &Issuer,
+        behaviour: impl Fn(&Call) -> Answer + Send + Sync + 'static,
+    ) -> Result<Self, Fault> {
         let companion = StandIn::start_with(setup.ports.internal, issuer, behaviour)?;
         // What is routed to the companion's public listener shows what reached it, as the app does.
         let auth = App::start(setup.ports.companion)?;

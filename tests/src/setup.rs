@@ -24,6 +24,8 @@ pub struct Setup {
     pub state: Option<PathBuf>,
     /// Envoy's configuration before its ports are rewritten; the shipped one when there is none.
     pub configuration: Option<String>,
+    /// More arguments for the Envoys.
+    pub envoy: Vec<String>,
     /// More variables for the companions.
     pub companion: Vec<(String, String)>,
     /// Where the companions keep their state.
@@ -43,6 +45,7 @@ impl Setup {
             ports,
             state: None,
             configuration: None,
+            envoy: Vec::new(),
             companion: Vec::new(),
             store: Store::Sqlite,
             replicas: 1,
@@ -55,6 +58,14 @@ impl Setup {
     #[must_use]
     pub fn companion(mut self, name: &str, value: &str) -> Self {
         self.companion.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With these arguments for the Envoys.
+    #[must_use]
+    pub fn envoy(mut self, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned());
+        self.envoy.extend(arguments);
         self
     }
 

@@ -199,6 +199,7 @@ impl Stack {
             ])
             .arg("--config-path")
             .arg(&file)
+            .args(&self.setup.envoy)
             .env("LATCHKEY_GATEWAY_TOKEN", self.gateway_token()?);
         let name = numbered("Envoy", number, " ");
         let log = self.folder.join(format!("{file_name}.log"));
