@@ -26,7 +26,6 @@ impl Callers {
             .map(|caller| call(&caller.client, token).status)
             .collect()
     }
-
 }
 
 /// The answer to a request for /orders with this token, which must come soon.
