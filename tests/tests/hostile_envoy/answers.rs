@@ -26,6 +26,11 @@ impl Callers {
             .map(|caller| call(&caller.client, token).status)
             .collect()
     }
+
+    /// Their clients.
+    pub fn clients(&self) -> impl Iterator<Item = &Client> {
+        self.0.iter().map(|caller| &caller.client)
+    }
 }
 
 /// The answer to a request for /orders with this token, which must come soon.

@@ -10,6 +10,7 @@ mod listeners;
 mod moving;
 mod streams;
 mod subscribers;
+mod traps;
 mod upstream;
 
 use serde_json::{Value, json};
