@@ -36,20 +36,29 @@ pub fn must_be_none(ports: Ports, envoy: &mut Part) -> Result<(), Fault> {
 /// Envoy's counters `wasm.<plugin>.vm_reload…` that are not 0: VMs that were replaced, and those that could not be.
 ///
 /// # Errors
-/// When the admin interface does not answer, or knows no such counter.
+/// When the admin interface does not answer, or there are VMs and no such counter.
 pub fn reloads(ports: Ports) -> Result<Vec<String>, Fault> {
-    let request = b"GET /stats?filter=%5Ewasm%5C..*vm_reload HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let request = b"GET /stats?filter=%5Ewasm%5C. HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     let answer = wire::exchange(ports.envoy_admin, request)?;
+    if wire::status(&answer) != 200 {
+        return Err(Fault::new("Envoy does not tell its counters"));
+    }
     let text = String::from_utf8_lossy(&answer);
-    let counters: Vec<_> = text
-        .lines()
-        .filter(|line| line.starts_with("wasm."))
-        .filter_map(|line| line.split_once(": "))
+    let counters = text.lines().filter_map(|line| line.split_once(": "));
+    let of_wasm: Vec<_> = counters
+        .filter(|(name, _)| name.starts_with("wasm."))
         .collect();
-    if counters.is_empty() {
+    let has_vms = of_wasm
+        .iter()
+        .any(|(name, count)| *name == "wasm.wasm_vm_count" && *count != "0");
+    let reloads: Vec<_> = of_wasm
+        .iter()
+        .filter(|(name, _)| name.contains(".vm_reload"))
+        .collect();
+    if has_vms && reloads.is_empty() {
         return Err(Fault::new("Envoy has no counters of reloaded VMs"));
     }
-    let moved = counters.iter().filter(|(_, count)| *count != "0");
+    let moved = reloads.iter().filter(|(_, count)| *count != "0");
     Ok(moved
         .map(|(name, count)| format!("{name}: {count}"))
         .collect())

@@ -4,10 +4,12 @@
 //! Every test has an Envoy of its own on free ports, which must end without a trap of any VM unless the test says that it traps.
 
 mod answers;
+mod companion;
 mod envoy_yaml;
 mod http2;
 mod listeners;
 mod moving;
+mod siege;
 mod streams;
 mod subscribers;
 mod traps;
