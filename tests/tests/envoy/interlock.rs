@@ -9,7 +9,7 @@ use tests::workers::{at_both_workers, stats};
 use crate::setup;
 
 /// The shipped configuration as a worker runs it whose VM did not start: Envoy skips the filter, the rest of the chain stands.
-fn without_the_filter() -> String {
+pub(crate) fn without_the_filter() -> String {
     let shipped = shipped_configuration().unwrap();
     let (before, rest) = shipped.split_once("          - name: latchkey\n").unwrap();
     let (_, after) = rest

@@ -2,12 +2,16 @@
 //!
 //! Every test has a stack of its own on free ports. Without Envoy or the module a test fails and says what to run.
 
+mod access_log;
 mod configuration;
+mod figures;
 mod headers;
 mod hostile;
 mod interlock;
 mod limits;
 mod logout;
+mod observability;
+mod promql;
 mod refresh;
 mod restart;
 mod rollback;
