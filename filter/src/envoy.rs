@@ -6,7 +6,6 @@ mod exports;
 mod feed;
 mod host;
 mod metrics;
-mod pairs;
 mod raw;
 mod stream;
 #[cfg(feature = "trap")]

@@ -25,11 +25,14 @@ mod cookie;
 mod denial;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod fuzz;
 mod gate;
 mod held_keys;
 mod identity;
 mod lease;
 mod line;
+mod pairs;
 mod path;
 mod policy;
 mod request;

@@ -1,8 +1,9 @@
 //! The calls to the companion: the gateway token, the sending, and the report of what came of it.
 
 use super::raw::{self, Level};
-use super::{Plugin, host, pairs};
+use super::{Plugin, host};
 use crate::config::{Companion, Config};
+use crate::pairs;
 use crate::state::Now;
 use crate::subscription::{Fetch, Journal, Subscription};
 

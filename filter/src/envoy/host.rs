@@ -2,10 +2,11 @@
 
 use token::UnixTime;
 
+use super::raw;
 use super::raw::Level;
-use super::{pairs, raw};
 use crate::denial::Answer;
 use crate::line::printable;
+use crate::pairs;
 use crate::shared::{Conflict, Found, Seen, SharedData};
 use crate::state::Now;
 use crate::subscription::Line;

@@ -241,7 +241,7 @@ fn pairs(map: u32) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
     let status = unsafe { proxy_get_header_map_pairs(map, &raw mut data, &raw mut size) };
     (status == OK)
         .then(|| take(data, size))
-        .and_then(|bytes| super::pairs::read(&bytes))
+        .and_then(|bytes| crate::pairs::read(&bytes))
 }
 
 /// Takes over a buffer that the host had allocated in this module.

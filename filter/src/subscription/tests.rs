@@ -6,6 +6,7 @@
 mod continuity;
 mod figures;
 mod freshness;
+mod fuzz;
 mod hostile;
 mod keys;
 mod lease;

@@ -1,7 +1,7 @@
 //! The ABI's header map: the number of pairs, the sizes of each name and value, then the bytes, each ended by NUL; little-endian.
 
 /// Writes a map.
-pub(super) fn write(headers: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn write(headers: &[(&str, &str)]) -> Vec<u8> {
     let size = |text: &str| u32::try_from(text.len()).unwrap_or(0).to_le_bytes();
     let mut bytes = u32::try_from(headers.len())
         .unwrap_or(0)
@@ -21,7 +21,7 @@ pub(super) fn write(headers: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// Reads a map; `None` when it is cut short.
-pub(super) fn read(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+pub(crate) fn read(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
     if bytes.is_empty() {
         return Some(Vec::new());
     }
