@@ -231,3 +231,6 @@ impl jwt_compact::Algorithm for Verifier<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod vectors;

@@ -14,7 +14,7 @@
 #![deny(clippy::arithmetic_side_effects)]
 
 // Where coverage is counted for fuzzing, every test program needs the engine that counts it.
-#[cfg(test)]
+#[cfg(all(test, not(target_family = "wasm")))]
 use bolero as _;
 
 mod access;
