@@ -20,7 +20,8 @@ pub struct Gate {
     pub stack: Stack,
     /// Answers Envoy's polls.
     pub companion: StandIn,
-    _auth: App,
+    /// What is routed to the companion's public listener.
+    pub auth: App,
 }
 
 impl Gate {
@@ -72,7 +73,7 @@ impl Gate {
         behaviour: impl Fn(&Call) -> Answer + Send + Sync + 'static,
     ) -> Result<Self, Fault> {
         let companion = StandIn::start_with(setup.ports.internal, issuer, behaviour)?;
-        // What is routed to the companion's public listener shows what reached it, as the app does.
+        // It shows what reached it, as the app does.
         let auth = App::start(setup.ports.companion)?;
         let mut stack = Stack::prepare(setup)?;
         let token = stack.folder().join("gateway.token");
@@ -81,7 +82,7 @@ impl Gate {
         Ok(Self {
             stack,
             companion,
-            _auth: auth,
+            auth,
         })
     }
 }

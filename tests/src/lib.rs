@@ -1,18 +1,18 @@
 //! Latchkey's test hosts: the filter in wasmtime under a proxy-wasm host with an issuer of its own, and a companion
 //! in this process for tests over HTTP, and the whole stack on real Envoy with the walk of `make demo`.
 
+pub use decisions::{forge, issuer};
+
 pub mod app;
 pub mod client;
 pub mod command;
 pub mod companion;
 pub mod fault;
-pub mod forge;
 pub mod gate;
 #[cfg(feature = "host")]
 pub mod gateway;
 #[cfg(feature = "host")]
 pub mod host;
-pub mod issuer;
 pub mod mailbox;
 pub mod next_page;
 pub mod part;
@@ -29,4 +29,5 @@ pub mod visitor;
 pub mod walk;
 pub mod watch;
 pub mod wire;
+pub mod wire2;
 pub mod workers;

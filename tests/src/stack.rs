@@ -44,7 +44,7 @@ pub struct Stack {
     setup: Setup,
     folder: PathBuf,
     // The order of the fields is the order in which they end: the folder goes last.
-    _app: App,
+    app: App,
     _temporary: Option<TempDir>,
 }
 
@@ -98,7 +98,7 @@ impl Stack {
             reaper,
             setup,
             folder,
-            _app: app,
+            app,
             _temporary: temporary,
         };
         if stack.setup.store == Store::Postgres {

@@ -8,11 +8,40 @@ use crate::fault::Fault;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// An answer, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// Names in lower case, with their values.
+    pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The content as it came, in chunks perhaps.
+    pub body: Vec<u8>,
+}
+
 /// Sends these bytes to that port of 127.0.0.1 and reads until the other side closes; say `Connection: close`.
 ///
 /// # Errors
 /// When the connection fails, or the other side leaves it open.
 pub fn exchange(port: u16, request: &[u8]) -> Result<Vec<u8>, Fault> {
+    exchange_until(port, request, |_| false)
+}
+
+/// Sends these bytes and reads one answer, however it ends; `is_head` for a request whose answer has no content. `None` when the
+/// connection ended without one.
+///
+/// # Errors
+/// When the connection fails, or the answer does not end.
+pub fn exchange_one(port: u16, request: &[u8], is_head: bool) -> Result<Option<Answer>, Fault> {
+    let is_whole = |bytes: &[u8]| read(bytes).is_some_and(|answer| is_head || has_ended(&answer));
+    Ok(read(&exchange_until(port, request, is_whole)?))
+}
+
+fn exchange_until(
+    port: u16,
+    request: &[u8],
+    is_enough: impl Fn(&[u8]) -> bool,
+) -> Result<Vec<u8>, Fault> {
     let doing = || format!("a connection to port {port}");
     let mut stream =
         TcpStream::connect((Ipv4Addr::LOCALHOST, port)).map_err(Fault::while_doing(doing()))?;
@@ -22,12 +51,17 @@ pub fn exchange(port: u16, request: &[u8]) -> Result<Vec<u8>, Fault> {
     // A server that refuses what it has read so far may close before the rest was sent; its answer is read all the same.
     let _ = stream.write_all(request);
     let mut answer = Vec::new();
-    match stream.read_to_end(&mut answer) {
-        Ok(_) => Ok(answer),
-        Err(error) if error.kind() == ErrorKind::ConnectionReset && !answer.is_empty() => {
-            Ok(answer)
+    let mut piece = [0; 16 * 1024];
+    loop {
+        match stream.read(&mut piece) {
+            Ok(0) => return Ok(answer),
+            Ok(size) => answer.extend_from_slice(&piece[..size]),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(answer),
+            Err(error) => return Err(Fault::while_doing(doing())(error)),
         }
-        Err(error) => Err(Fault::while_doing(doing())(error)),
+        if is_enough(&answer) {
+            return Ok(answer);
+        }
     }
 }
 
@@ -40,4 +74,35 @@ pub fn status(answer: &[u8]) -> u16 {
     let line = String::from_utf8_lossy(line);
     let status = line.split(' ').nth(1).unwrap_or_default();
     status.parse().unwrap_or_default()
+}
+
+/// The answer, once its head is whole.
+fn read(bytes: &[u8]) -> Option<Answer> {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let (head, body) = (&bytes[..end], &bytes[end + 4..]);
+    let lines = head.split(|byte| *byte == b'\n').skip(1);
+    let headers = lines.filter_map(|line| {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let value = line[colon + 1..].trim_ascii().to_vec();
+        Some((line[..colon].to_ascii_lowercase(), value))
+    });
+    Some(Answer {
+        status: status(head),
+        headers: headers.collect(),
+        body: body.to_vec(),
+    })
+}
+
+/// By its length or its last chunk; any other ends with the connection.
+fn has_ended(answer: &Answer) -> bool {
+    let value = |wanted: &[u8]| {
+        let mut headers = answer.headers.iter();
+        let found = headers.find(|(name, _)| name == wanted);
+        found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+    };
+    if value(b"transfer-encoding").is_some() {
+        return answer.body.ends_with(b"0\r\n\r\n");
+    }
+    let length = value(b"content-length").and_then(|length| length.parse().ok());
+    length.is_some_and(|length: usize| answer.body.len() >= length)
 }

@@ -2,6 +2,7 @@ mod browsers;
 mod policy;
 mod races;
 mod stale;
+mod table;
 
 use serde_json::{Value, json};
 use std::time::Duration;

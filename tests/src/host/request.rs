@@ -36,6 +36,17 @@ impl Request {
         }
     }
 
+    /// A request of exactly these headers, pseudo-headers too, and trailers; repeats are joined where Envoy joins them.
+    pub fn of(
+        headers: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
+        trailers: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
+    ) -> Self {
+        Self {
+            headers: headers.into_iter().collect(),
+            trailers: trailers.into_iter().collect(),
+        }
+    }
+
     /// Adds a header; repeats are joined where Envoy joins them.
     #[must_use]
     pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Stack, end};
+use crate::app::App;
 use crate::client::Client;
 use crate::fault::Fault;
 use crate::mailbox::Mailbox;
@@ -19,6 +20,11 @@ impl Stack {
     /// That companion, while it runs.
     pub fn replica(&self, number: usize) -> Option<&Part> {
         self.companions.get(number)?.as_ref()
+    }
+
+    /// The example app.
+    pub const fn app(&self) -> &App {
+        &self.app
     }
 
     /// SIGKILL to companion 0.

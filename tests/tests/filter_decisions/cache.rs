@@ -29,7 +29,7 @@ fn the_cache_answers_for_exactly_the_token_that_was_verified() {
     assert_eq!(envoy.metric("latchkey_token_cache_hits"), hits + 1);
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let (header, _) = signed.split_once('.').unwrap();
-    let mut other = payload(&issuer(), &session("alice"));
+    let mut other = payload(&issuer(), &session("alice"), START);
     other["roles"] = json!(["admin"]);
     let other = tests::forge::encode(other.to_string());
     for twin in [

@@ -1,80 +1,6 @@
-//! Which tokens are good.
+//! Which tokens are good where the issuer is another than that of the table.
 
 use super::*;
-
-/// TV-01 to TV-31, KR-07, ER-03: every class alone, each answered alike, byte for byte.
-#[test]
-fn every_hostile_class_gets_the_one_401() {
-    let mut envoy = envoy();
-    let alice = session("alice");
-    let hostile = hostile(&issuer(), &alice);
-    assert!(hostile.len() > 150);
-    let mut answers = Vec::new();
-    for hostile in hostile {
-        let reply = send(&mut envoy, get("/orders").bearer(&hostile.token));
-        assert!(
-            !reply.passed(),
-            "{} passed: {}",
-            hostile.class,
-            hostile.token
-        );
-        assert_eq!(
-            reply.failure(),
-            None,
-            "{}: {}",
-            hostile.class,
-            hostile.token
-        );
-        assert_eq!(
-            reply.denied(),
-            INVALID,
-            "{}: {}",
-            hostile.class,
-            hostile.token
-        );
-        let local = reply.local().clone();
-        answers.push((local.headers, local.body));
-    }
-    answers.dedup();
-    assert_eq!(answers.len(), 1, "{answers:#?}");
-    let token = issuer().access_token(&alice);
-    assert!(send(&mut envoy, get("/orders").bearer(token)).passed());
-}
-
-/// TV-17, TV-23, TV-29: spellings that are right.
-#[test]
-fn unusual_but_right_tokens_pass() {
-    let mut envoy = envoy();
-    let (issuer, alice) = (issuer(), session("alice"));
-    let (header, payload) = (header(&issuer), payload(&issuer, &alice));
-    for typ in ["AT+JWT", "application/at+jwt", "Application/At+JWT"] {
-        let header = with(header.clone(), "typ", Some(json!(typ)));
-        assert!(
-            send(
-                &mut envoy,
-                get("/").bearer(es256(&header, &payload.to_string()))
-            )
-            .passed()
-        );
-    }
-    for (name, value) in [
-        ("nbf", json!(START.seconds() + 30)),
-        ("iat", json!(START.seconds() + 30)),
-        ("aud", json!(AUDIENCE)),
-        ("aud", json!(["https://other.example.com", AUDIENCE])),
-        ("exp", json!(START.seconds() - 29)),
-        ("exp", json!(START.seconds() + 900)),
-    ] {
-        let token = es256(
-            &header.to_string(),
-            &with(payload.clone(), name, Some(value.clone())),
-        );
-        assert!(
-            send(&mut envoy, get("/").bearer(token)).passed(),
-            "{name} {value}"
-        );
-    }
-}
 
 /// TV-28, TV-11: Ed25519 under both names, checked in the guest because no host does.
 #[test]
@@ -110,20 +36,4 @@ fn a_key_of_the_same_name_belongs_to_its_issuer() {
         send(&mut envoy, get("/").bearer(issuer().access_token(&alice))).denied(),
         INVALID
     );
-}
-
-/// TV-15: a payload that is not UTF-8, well signed.
-#[test]
-fn bytes_that_are_no_text_are_refused_in_every_part() {
-    let mut envoy = envoy();
-    let good = issuer().access_token(&session("alice"));
-    let parts = good.split('.').collect::<Vec<_>>();
-    let junk = tests::forge::encode(b"\xff\xfe");
-    for token in [
-        es256_parts(&junk, parts[1]),
-        es256_parts(parts[0], &junk),
-        format!("{}.{}.{junk}", parts[0], parts[1]),
-    ] {
-        assert_eq!(send(&mut envoy, get("/").bearer(token)).denied(), INVALID);
-    }
 }

@@ -37,7 +37,7 @@ fn every_metric_is_declared_at_start_and_no_request_adds_one() {
         );
     }
     envoy.sync();
-    for hostile in tests::forge::hostile(&issuer(), &session("alice")) {
+    for hostile in tests::forge::hostile(&issuer(), &session("alice"), tests::issuer::START) {
         envoy
             .vm(0)
             .request(get(format!("/{}", hostile.class)).bearer(&hostile.token));
@@ -49,7 +49,7 @@ fn every_metric_is_declared_at_start_and_no_request_adds_one() {
 #[test]
 fn the_sums_are_those_of_the_requests() {
     let mut envoy = envoy(2);
-    let tokens = tests::forge::hostile(&issuer(), &session("alice"));
+    let tokens = tests::forge::hostile(&issuer(), &session("alice"), tests::issuer::START);
     for (number, hostile) in tokens.iter().enumerate() {
         let request = get("/orders").bearer(&hostile.token);
         assert!(!envoy.vm(number % 2).request(request).passed());

@@ -32,7 +32,7 @@ fn an_hour_without_a_companion_is_a_line_a_minute() {
 fn no_request_writes_a_line() {
     let mut envoy = envoy(2);
     let before = lines(&envoy).len();
-    for hostile in tests::forge::hostile(&issuer(), &session("alice")) {
+    for hostile in tests::forge::hostile(&issuer(), &session("alice"), tests::issuer::START) {
         let bearer = format!("{}\u{1b}", hostile.token);
         envoy.vm(0).request(get("/orders").bearer(&hostile.token));
         envoy

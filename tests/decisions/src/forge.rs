@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use token::{Algorithm, UnixTime};
 
-use crate::issuer::{AUDIENCE, ISSUER, Issuer, START, Session, secret_bytes};
+use crate::issuer::{AUDIENCE, ISSUER, Issuer, Session, secret_bytes};
 
 /// The secret of [`crate::issuer::issuer`].
 const SECRET: u8 = 7;
@@ -31,9 +31,9 @@ pub fn header(issuer: &Issuer) -> Value {
     json!({ "alg": "ES256", "typ": "at+jwt", "kid": issuer.access_key().kid() })
 }
 
-/// The payload of a good token, issued at [`START`].
-pub fn payload(issuer: &Issuer, session: &Session) -> Value {
-    serde_json::to_value(issuer.claims(session, START)).expect("claims serialise")
+/// The payload of a good token, issued at `now`.
+pub fn payload(issuer: &Issuer, session: &Session, now: UnixTime) -> Value {
+    serde_json::to_value(issuer.claims(session, now)).expect("claims serialise")
 }
 
 /// A token of exactly these texts, signed with the ES256 key of the trusted issuer.
@@ -79,21 +79,21 @@ pub fn with(mut object: Value, name: &str, value: Option<Value>) -> String {
     object.to_string()
 }
 
-/// One token for each hostile class, for a session that is alive; every one must be refused.
-pub fn hostile(issuer: &Issuer, session: &Session) -> Vec<Hostile> {
+/// One token for each hostile class, for a session that is alive; every one must be refused from `now` on, and 10 s later still.
+pub fn hostile(issuer: &Issuer, session: &Session, now: UnixTime) -> Vec<Hostile> {
     let mut all = Vec::new();
     let mut add = |class, token| all.push(Hostile { class, token });
-    headers(issuer, session, &mut add);
-    signatures(issuer, session, &mut add);
-    encodings(issuer, session, &mut add);
-    claims(issuer, session, &mut add);
+    headers(issuer, session, now, &mut add);
+    signatures(issuer, session, now, &mut add);
+    encodings(issuer, session, now, &mut add);
+    claims(issuer, session, now, &mut add);
     all
 }
 
 type Add<'a> = dyn FnMut(&'static str, String) + 'a;
 
-fn headers(issuer: &Issuer, session: &Session, add: &mut Add<'_>) {
-    let (good, payload) = (header(issuer), payload(issuer, session).to_string());
+fn headers(issuer: &Issuer, session: &Session, now: UnixTime, add: &mut Add<'_>) {
+    let (good, payload) = (header(issuer), payload(issuer, session, now).to_string());
     let with_header = |name: &str, value| es256(&with(good.clone(), name, value), &payload);
     for name in [
         json!("none"),
@@ -187,10 +187,8 @@ fn headers(issuer: &Issuer, session: &Session, add: &mut Add<'_>) {
         es256(&forged.to_string(), &payload),
     );
     forged["kid"] = good["kid"].clone();
-    let signed_elsewhere = token::issue(
-        &by_attacker.claims(session, START),
-        by_attacker.access_key(),
-    );
+    let signed_elsewhere =
+        token::issue(&by_attacker.claims(session, now), by_attacker.access_key());
     let signature = signed_elsewhere.rsplit('.').next().unwrap_or_default();
     let token = format!(
         "{}.{}.{signature}",
@@ -200,8 +198,8 @@ fn headers(issuer: &Issuer, session: &Session, add: &mut Add<'_>) {
     add("TV-06 key in the header, our kid", token);
 }
 
-fn signatures(issuer: &Issuer, session: &Session, add: &mut Add<'_>) {
-    let good = issuer.access_token(session);
+fn signatures(issuer: &Issuer, session: &Session, now: UnixTime, add: &mut Add<'_>) {
+    let good = issuer.access_token_at(session, now);
     let (signed, signature) = good.rsplit_once('.').expect("three parts");
     let bytes = URL_SAFE_NO_PAD.decode(signature).expect("base64url");
     let order: Vec<u8> = (0..32).map(|at| ORDER[at]).collect();
@@ -228,7 +226,7 @@ fn signatures(issuer: &Issuer, session: &Session, add: &mut Add<'_>) {
         add("TV-09 TV-10 signature", format!("{signed}.{}", encode(bad)));
     }
     add("TV-10 DER signature", format!("{signed}.{}", encode(der)));
-    let mut other = payload(issuer, session);
+    let mut other = payload(issuer, session, now);
     other["sub"] = json!("00000000000000000000000000000000");
     let swapped = format!(
         "{}.{}.{signature}",
@@ -237,21 +235,24 @@ fn signatures(issuer: &Issuer, session: &Session, add: &mut Add<'_>) {
     );
     add("TV-09 payload swapped under the signature", swapped);
     let other_issuer = Issuer::named("https://other.example.com", 8);
-    add("TV-18 other issuer", other_issuer.access_token(session));
+    add(
+        "TV-18 other issuer",
+        other_issuer.access_token_at(session, now),
+    );
     let same_name = Issuer::named(ISSUER, 8);
     add(
         "TV-18 other key under our name",
-        same_name.access_token(session),
+        same_name.access_token_at(session, now),
     );
-    let feed = token::issue(&issuer.claims(session, START), issuer.feed_key());
+    let feed = token::issue(&issuer.claims(session, now), issuer.feed_key());
     add("KR-07 signed with the feed key", feed);
 }
 
-fn encodings(issuer: &Issuer, session: &Session, add: &mut Add<'_>) {
-    let good = issuer.access_token(session);
+fn encodings(issuer: &Issuer, session: &Session, now: UnixTime, add: &mut Add<'_>) {
+    let good = issuer.access_token_at(session, now);
     let (header, payload) = (
         header(issuer).to_string(),
-        payload(issuer, session).to_string(),
+        payload(issuer, session, now).to_string(),
     );
     let (header64, payload64) = (encode(&header), encode(&payload));
     for (header, payload) in [
@@ -322,8 +323,8 @@ fn encodings(issuer: &Issuer, session: &Session, add: &mut Add<'_>) {
     add("TV-26 token size", es256(&header, &long));
 }
 
-fn claims(issuer: &Issuer, session: &Session, add: &mut Add<'_>) {
-    let (header, good) = (header(issuer).to_string(), payload(issuer, session));
+fn claims(issuer: &Issuer, session: &Session, now: UnixTime, add: &mut Add<'_>) {
+    let (header, good) = (header(issuer).to_string(), payload(issuer, session, now));
     let mut claim =
         |class, name: &str, value| add(class, es256(&header, &with(good.clone(), name, value)));
     let wrong_types = [
@@ -375,10 +376,10 @@ fn claims(issuer: &Issuer, session: &Session, add: &mut Add<'_>) {
     ] {
         claim("TV-31 sid grammar", "sid", Some(json!(sid)));
     }
-    let at = |seconds: i64| Some(json!(START.seconds() + seconds));
+    let at = |seconds: i64| Some(json!(now.seconds() + seconds));
     claim("TV-20 expired", "exp", at(-30));
-    claim("TV-21 issued ahead", "iat", at(31));
-    claim("TV-21 not yet valid", "nbf", at(31));
+    claim("TV-21 issued ahead", "iat", at(45));
+    claim("TV-21 not yet valid", "nbf", at(45));
     claim("TV-24 too long-lived", "exp", at(901));
     for name in ["iat", "exp", "nbf"] {
         for number in [
@@ -386,8 +387,8 @@ fn claims(issuer: &Issuer, session: &Session, add: &mut Add<'_>) {
             json!(u64::MAX),
             json!(1e300),
             json!(-1e300),
-            json!(1.8e9),
-            json!("1800000000"),
+            json!(now.seconds() as f64),
+            json!(now.seconds().to_string()),
         ] {
             claim("TV-23 claim range", name, Some(number));
         }

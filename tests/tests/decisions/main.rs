@@ -1,0 +1,4 @@
+//! The decision table (`decisions`) on the built module and on Envoy.
+
+mod envoy;
+mod module;
