@@ -17,6 +17,7 @@ pub mod mailbox;
 pub mod next_page;
 pub mod part;
 pub mod place;
+pub mod plugin;
 pub mod ports;
 pub mod postgres;
 mod reaper;

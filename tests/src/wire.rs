@@ -65,6 +65,30 @@ fn exchange_until(
     }
 }
 
+/// Sends these bytes to that port of 127.0.0.1 and reads no more than the status of the answer; 0 when it is none.
+///
+/// # Errors
+/// When the connection fails.
+pub fn ask(port: u16, request: &[u8]) -> Result<u16, Fault> {
+    let doing = || format!("a connection to port {port}");
+    let mut stream =
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).map_err(Fault::while_doing(doing()))?;
+    stream
+        .set_read_timeout(Some(PATIENCE))
+        .map_err(Fault::while_doing(doing()))?;
+    let _ = stream.write_all(request);
+    let mut answer = Vec::new();
+    let mut byte = [0];
+    while !answer.ends_with(b"\r\n") {
+        match stream.read(&mut byte) {
+            Ok(1..) => answer.extend(byte),
+            Ok(_) => break,
+            Err(error) => return Err(Fault::while_doing(doing())(error)),
+        }
+    }
+    Ok(status(&answer))
+}
+
 /// The status of an HTTP/1.1 answer; 0 when it is none.
 pub fn status(answer: &[u8]) -> u16 {
     let line = answer

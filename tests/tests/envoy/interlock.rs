@@ -1,7 +1,5 @@
-use std::path::Path;
-use std::process::Command;
-
 use tests::place::shipped_configuration;
+use tests::plugin;
 use tests::stack::{READY_PATH, Stack};
 use tests::wire;
 use tests::workers::{at_both_workers, stats};
@@ -44,28 +42,15 @@ fn where_envoy_skipped_the_filter_every_request_is_403_with_and_without_a_forged
     assert!(reached.values().all(|count| *count == 0), "{reached:?}");
 }
 
-/// Compiles the stand-in for the filter into `folder`.
-fn stand_in(folder: &Path) -> String {
-    let module = folder.join("stand_in.wasm");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("stand_in/filter.rs");
-    let compiled = Command::new("rustc")
-        .args(["--edition", "2024", "--target", "wasm32-wasip1"])
-        .args(["--crate-type", "cdylib", "-O", "-C", "panic=abort", "-o"])
-        .args([&module, &source])
-        .status()
-        .unwrap();
-    assert!(compiled.success());
-    module.display().to_string()
-}
-
 /// FR-11, FR-21: the one worker on which the filter did not start, beside another on which it did.
 #[test]
 fn a_worker_whose_filter_did_not_start_answers_403_while_the_other_serves() {
     let folder = tempfile::tempdir().unwrap();
-    let module = stand_in(folder.path());
+    let module = plugin::compile("filter", folder.path()).unwrap();
     let shipped = shipped_configuration().unwrap();
     let mut setup = setup();
-    setup.configuration = Some(shipped.replace("envoy/latchkey.wasm", &module));
+    setup.configuration =
+        Some(shipped.replace("envoy/latchkey.wasm", &module.display().to_string()));
     let mut stack = Stack::prepare(setup).unwrap();
     stack.start_envoy().unwrap();
     let callers = at_both_workers(stack.ports(), 2).unwrap();

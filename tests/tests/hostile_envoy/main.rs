@@ -4,12 +4,17 @@
 //! Every test has an Envoy of its own on free ports, which must end without a trap of any VM unless the test says that it traps.
 
 mod answers;
+mod capabilities;
 mod companion;
+mod dumps;
 mod envoy_yaml;
 mod http2;
 mod listeners;
 mod moving;
+mod neighbour;
+mod routes;
 mod siege;
+mod skew;
 mod streams;
 mod subscribers;
 mod traps;
