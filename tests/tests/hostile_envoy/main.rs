@@ -8,6 +8,7 @@ mod capabilities;
 mod companion;
 mod dumps;
 mod envoy_yaml;
+mod grpc;
 mod http2;
 mod listeners;
 mod moving;
