@@ -5,6 +5,7 @@ mod credentials;
 mod cross_origin;
 mod demands;
 mod feed;
+mod forwarding;
 mod grpc;
 mod login;
 mod methods;
@@ -37,6 +38,7 @@ pub fn rows(now: UnixTime) -> Vec<Row> {
         cross_origin::rows,
         demands::rows,
         feed::rows,
+        forwarding::rows,
         grpc::rows,
         login::rows,
         methods::rows,

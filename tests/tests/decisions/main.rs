@@ -2,3 +2,4 @@
 
 mod envoy;
 mod module;
+mod trailers;

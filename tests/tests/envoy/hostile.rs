@@ -1,6 +1,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tests::client::Client;
 use tests::ports::Ports;
 use tests::stack::Stack;
@@ -15,10 +15,6 @@ const REPEATS: usize = 12;
 
 fn decoded(part: &str) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
-}
-
-fn encoded(part: &Value) -> String {
-    URL_SAFE_NO_PAD.encode(part.to_string())
 }
 
 /// A request for /orders with these bytes as the value of `Authorization`.
@@ -104,31 +100,11 @@ fn a_header_of_64_kib_gets_a_4xx_and_the_worker_goes_on() {
     );
 }
 
-/// TV-*: what the real issuer did not sign as an access token is none.
+/// TV-17, KR-07: what the real companion signs besides access tokens is none.
 #[test]
-fn forged_tokens_get_401_and_the_worker_goes_on() {
+fn other_tokens_of_the_companion_get_401_and_the_worker_goes_on() {
     let (stack, alice) = stack_with_alice();
-    let client = stack.client().unwrap();
-    let tokens = alice.login(&client).unwrap();
-    let parts: Vec<_> = tokens.access.split('.').collect();
-    let (header, payload) = (decoded(parts[0]), decoded(parts[1]));
-    let altered = |change: &dyn Fn(&mut Value)| {
-        let mut header = header.clone();
-        change(&mut header);
-        bearer(&format!("{}.{}.{}", encoded(&header), parts[1], parts[2]))
-    };
-    let unsigned = |algorithm: &str| {
-        let header = encoded(&json!({ "alg": algorithm, "typ": "at+jwt", "kid": header["kid"] }));
-        [
-            bearer(&format!("{header}.{}.", parts[1])),
-            bearer(&format!("{header}.{}.{}", parts[1], parts[2])),
-        ]
-    };
-    let mut promoted = payload.clone();
-    promoted["roles"] = json!(["admin"]);
-    let [none, none_signed] = unsigned("none");
-    let [none_in_capitals, _] = unsigned("NONE");
-    let [_, with_the_key_as_secret] = unsigned("HS256");
+    let tokens = alice.login(&stack.client().unwrap()).unwrap();
     let page = feed_page(&stack);
     assert_eq!(
         decoded(page.split('.').next().unwrap())["typ"],
@@ -138,35 +114,6 @@ fn forged_tokens_get_401_and_the_worker_goes_on() {
         &stack,
         &tokens,
         &[
-            ("alg none", none, &[401]),
-            ("alg none with a signature", none_signed, &[401]),
-            ("alg NONE", none_in_capitals, &[401]),
-            ("alg HS256", with_the_key_as_secret, &[401]),
-            (
-                "typ JWT",
-                altered(&|header| header["typ"] = json!("JWT")),
-                &[401],
-            ),
-            (
-                "no typ",
-                altered(&|header| drop(header.as_object_mut().unwrap().remove("typ"))),
-                &[401],
-            ),
-            (
-                "another kid",
-                altered(&|header| header["kid"] = json!("another")),
-                &[401],
-            ),
-            (
-                "no kid",
-                altered(&|header| drop(header.as_object_mut().unwrap().remove("kid"))),
-                &[401],
-            ),
-            (
-                "a changed payload",
-                bearer(&format!("{}.{}.{}", parts[0], encoded(&promoted), parts[2])),
-                &[401],
-            ),
             ("a page of the feed, well signed", bearer(&page), &[401]),
             ("the refresh token", bearer(&tokens.refresh), &[401]),
         ],
