@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
 mod access;
+mod broken_json;
 mod cursor;
 mod forge;
 mod keys;

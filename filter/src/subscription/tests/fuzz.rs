@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::properties::{Event, Story};
 use super::*;
 use crate::bucket;
-use crate::fixture::{access_token, ok, session};
+use crate::fixture::{START, access_token, ok, session};
 use token::UnixTime;
 
 /// RV-06, RV-09, RV-11: whatever the companion answers (old pages, pages cut, spliced or changed, other kinds), an entry that is held
@@ -36,7 +36,14 @@ fn answers() {
 
 fn live(story: &mut Story, what: u8, size: u8) {
     match what % 12 {
-        0 => story.live(&Event::Revoke(size % 19 + 1)),
+        0 => {
+            // The same session may end again, with a later or an earlier `exp`.
+            let companion = &mut story.process.companion;
+            let exp = START.wall.plus(Duration::from_secs(u64::from(size) * 4));
+            let row = (session(size % 5 + 1), exp);
+            companion.rows.push((companion.head() + 1, Some(row)));
+            story.live(&Event::Pass(0));
+        }
         1 => story.live(&Event::Rotate(size % 20 + 20)),
         2 => story.live(&Event::RollBack(size)),
         3 | 4 => story.live(&Event::Answer),
