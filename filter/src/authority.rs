@@ -1,78 +1,121 @@
 //! The host that a request is for, in one reading, and the patterns that rules name.
 
+/// The host of a request, in lower case, and its port where one was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Host {
+    name: String,
+    port: Option<u16>,
+}
+
 /// Hosts that a rule is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum HostPattern {
-    /// Exactly this one.
+pub(crate) struct HostPattern {
+    name: Name,
+    port: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Name {
     Exactly(String),
     /// All that end with this, which begins with a dot: `*.example.com`.
     Below(String),
 }
 
 impl HostPattern {
-    /// Reads a host, or `*.` and a host; lower case, without port.
+    /// Reads a host, or `*.` and a host, in lower case; a port may follow.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let is_plain = |host: &str| unambiguous(host.as_bytes()).as_deref() == Some(host);
-        match text.strip_prefix('*') {
-            Some(suffix) => {
-                let is_host = suffix.strip_prefix('.').is_some_and(is_plain);
-                is_host.then(|| Self::Below(suffix.to_owned()))
-            }
-            None => is_plain(text).then(|| Self::Exactly(text.to_owned())),
-        }
+        let below = text.strip_prefix("*.");
+        let host = Host::parse(below.unwrap_or(text).as_bytes())?;
+        let is_plain = host.to_string() == below.unwrap_or(text);
+        let name = match below {
+            Some(_) => Name::Below(format!(".{}", host.name)),
+            None => Name::Exactly(host.name),
+        };
+        is_plain.then_some(Self {
+            name,
+            port: host.port,
+        })
     }
 
-    /// Whether `host`, as [`unambiguous`] gives it, is one of these.
-    pub(crate) fn matches(&self, host: &str) -> bool {
-        match self {
-            Self::Exactly(exact) => host == exact,
+    /// Whether `host` is one of these by its name, and by its port where the pattern names one.
+    pub(crate) fn matches(&self, host: &Host) -> bool {
+        self.has_name(host) && self.port.is_none_or(|port| host.port == Some(port))
+    }
+
+    /// Whether `host` is one of these to the letter. Envoy compares the port too when it chooses a virtual host: one that is not named
+    /// can lead to another app than the pattern means.
+    pub(crate) fn matches_to_the_letter(&self, host: &Host) -> bool {
+        self.has_name(host) && self.port == host.port
+    }
+
+    fn has_name(&self, host: &Host) -> bool {
+        match &self.name {
+            Name::Exactly(exact) => host.name == *exact,
             // No host begins with a dot, so something stands before it.
-            Self::Below(suffix) => host.ends_with(suffix),
+            Name::Below(suffix) => host.name.ends_with(suffix),
         }
     }
 }
 
-/// The host of `:authority` in lower case, without port and final dot, or `None` where two readers could read it differently.
-///
-/// Envoy chooses its virtual host without regard to case; a name with a final dot is the same host (RFC 3986 section 3.2.2).
-pub(crate) fn unambiguous(authority: &[u8]) -> Option<String> {
-    let authority = std::str::from_utf8(authority).ok()?;
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    let is_address = host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok());
-    let host = host.strip_suffix('.').unwrap_or(host);
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
-    (is_address || host.split('.').all(is_label)).then(|| host.to_ascii_lowercase())
+impl Host {
+    /// Reads `:authority` (RFC 3986 section 3.2), or finds that two readers could read it differently: user information, a final dot,
+    /// encodings, a port that is not one.
+    pub(crate) fn parse(authority: &[u8]) -> Option<Self> {
+        let authority = std::str::from_utf8(authority).ok()?;
+        let (name, port) = match authority.rsplit_once(':') {
+            Some((name, digits)) if !digits.ends_with(']') => {
+                let port = digits.parse::<u16>().ok()?;
+                (name, (port.to_string() == digits).then_some(port)?.into())
+            }
+            Some(_) | None => (authority, None),
+        };
+        let is_address = name
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok());
+        let is_label = |label: &str| {
+            !label.is_empty()
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        };
+        (is_address || name.split('.').all(is_label)).then(|| Self {
+            name: name.to_ascii_lowercase(),
+            port,
+        })
+    }
+
+    /// Whether a port was sent with it.
+    pub(crate) const fn port(&self) -> Option<u16> {
+        self.port
+    }
+}
+
+impl std::fmt::Display for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn read(authority: &str) -> Option<String> {
+        Host::parse(authority.as_bytes()).map(|host| host.to_string())
+    }
+
     #[test]
     fn one_host_has_one_name() {
         for (authority, host) in [
             ("www.example.com", "www.example.com"),
-            ("WWW.Example.COM:8443", "www.example.com"),
-            ("www.example.com.", "www.example.com"),
-            ("www.example.com.:80", "www.example.com"),
-            ("localhost:", "localhost"),
-            ("127.0.0.1:80", "127.0.0.1"),
-            ("[::1]:80", "[::1]"),
+            ("WWW.Example.COM:8443", "www.example.com:8443"),
+            ("127.0.0.1:80", "127.0.0.1:80"),
+            ("[::1]:80", "[::1]:80"),
             ("[::1]", "[::1]"),
         ] {
-            let read = unambiguous(authority.as_bytes());
-            assert_eq!(read.as_deref(), Some(host), "{authority}");
+            assert_eq!(read(authority).as_deref(), Some(host), "{authority}");
         }
     }
 
@@ -85,7 +128,8 @@ mod tests {
             ".",
             "a..b",
             ".example.com",
-            "www.example.com..",
+            "www.example.com.",
+            "www.example.com.:80",
             "a@b.example.com",
             "a b",
             "a%2eb",
@@ -94,36 +138,47 @@ mod tests {
             "a,b",
             "a:80:80",
             "a:8o",
+            "a:",
+            "a:080",
+            "a:+80",
+            "a:65536",
             "::1",
             "[::1",
             "[a]",
             "\u{e9}.example.com",
         ] {
-            assert_eq!(unambiguous(authority.as_bytes()), None, "{authority}");
+            assert_eq!(read(authority), None, "{authority}");
         }
-        assert_eq!(unambiguous(b"\xff"), None);
+        assert_eq!(Host::parse(b"\xff"), None);
     }
 
     #[test]
     fn a_pattern_covers_one_host_or_all_below_one() {
+        let host = |text: &str| Host::parse(text.as_bytes()).unwrap();
         let below = HostPattern::parse("*.example.com").unwrap();
-        for host in ["www.example.com", "a.b.example.com"] {
-            assert!(below.matches(host), "{host}");
+        for name in ["www.example.com", "a.b.example.com", "WWW.example.com:80"] {
+            assert!(below.matches(&host(name)), "{name}");
         }
-        for host in [
-            "example.com",
-            "wwwexample.com",
-            "example.com.evil.com",
-            ".example.com",
-        ] {
-            let is_host = unambiguous(host.as_bytes()).is_some();
-            assert!(!is_host || !below.matches(host), "{host}");
+        for name in ["example.com", "wwwexample.com", "example.com.evil.com"] {
+            assert!(!below.matches(&host(name)), "{name}");
         }
         for pattern in [
-            "", "*", "*.", "**.a", "a.*", "*a.com", "A.com", "a.com:80", "a.com.", "http://a",
+            "", "*", "*.", "**.a", "a.*", "*a.com", "A.com", "a.com:x", "a.com.", "http://a",
             "*.*.a",
         ] {
             assert_eq!(HostPattern::parse(pattern), None, "{pattern}");
         }
+    }
+
+    /// Where a port decides the virtual host, it decides here.
+    #[test]
+    fn a_port_that_is_not_named_does_not_match_to_the_letter() {
+        let host = |text: &str| Host::parse(text.as_bytes()).unwrap();
+        let without = HostPattern::parse("a.com").unwrap();
+        let with = HostPattern::parse("a.com:8443").unwrap();
+        assert!(without.matches(&host("a.com:1")) && without.matches_to_the_letter(&host("a.com")));
+        assert!(!without.matches_to_the_letter(&host("a.com:1")));
+        assert!(with.matches_to_the_letter(&host("a.com:8443")));
+        assert!(!with.matches(&host("a.com")) && !with.matches(&host("a.com:1")));
     }
 }

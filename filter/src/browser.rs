@@ -48,17 +48,29 @@ fn names_html(accept: &[u8]) -> bool {
     kinds.any(|kind| kind.eq_ignore_ascii_case(b"text/html"))
 }
 
+/// The longest way back, in bytes; a browser that was further away begins anew.
+const MAX_RETURN_TO: usize = 2_048;
+
 /// Where to log in, with the way back. `path` has one reading and begins with a single slash, so that it stays on this origin; what
 /// stood behind `?` is left out, because a query can hold what must not travel on.
 pub(crate) fn login_location(login_page: &str, path: &str) -> String {
-    let return_to = path.bytes().map(|byte| {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    if path.len() > MAX_RETURN_TO {
+        return login_page.to_owned();
+    }
+    let mut location = format!("{login_page}?return_to=");
+    for byte in path.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            char::from(byte).to_string()
-        } else {
-            format!("%{byte:02X}")
+            location.push(char::from(byte));
+            continue;
         }
-    });
-    format!("{login_page}?return_to={}", return_to.collect::<String>())
+        location.push('%');
+        for digit in [byte >> 4, byte & 0x0f] {
+            let digit = DIGITS.get(usize::from(digit)).copied();
+            location.extend(digit.map(char::from));
+        }
+    }
+    location
 }
 
 #[cfg(test)]
@@ -170,5 +182,7 @@ mod tests {
             login_location("/login", "/a/b&c=d%20e"),
             "/login?return_to=%2Fa%2Fb%26c%3Dd%2520e"
         );
+        let far = format!("/{}", "a".repeat(MAX_RETURN_TO));
+        assert_eq!(login_location("/login", &far), "/login");
     }
 }

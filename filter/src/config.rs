@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use token::strict_json;
+use token::{KeySet, strict_json};
 
 use crate::identity::IdentityHeaders;
 
@@ -130,6 +130,7 @@ impl Config {
         let max_staleness = members.duration("max_staleness", 60, staleness::RANGE)?;
         let rules = rules::parse(members.array("rules")?)?;
         let staleness = staleness::bounds(max_staleness, &rules);
+        let ready_path = parse_ready_path(members.text("ready_path")?)?;
         let config = Self {
             namespace: namespace(&document, &issuer, on_stale, staleness),
             realm: realm(members.text("realm")?, &issuer)?,
@@ -139,15 +140,16 @@ impl Config {
                 members.texts("allowed_origins")?,
                 &credentials,
             )?,
-            login_page: credentials::parse_login_page(members.text("login_page")?, &rules)?,
+            login_page: credentials::parse_login_page(
+                members.text("login_page")?,
+                &rules,
+                ready_path.as_deref(),
+            )?,
             credentials,
             identity: IdentityHeaders::parse(members.object("identity_headers")?)?,
             forward_token: members.flag("forward_token")?.unwrap_or(false),
             token_cache_size: members.count("token_cache_size", 4_096, 1..=1_000_000)?,
-            ready_path: members
-                .text("ready_path")?
-                .map(|path| rules::plain_path("ready_path", path))
-                .transpose()?,
+            ready_path,
             all_audiences: all_audiences(&audiences, &rules),
             rules,
             issuer,
@@ -160,6 +162,30 @@ impl Config {
         };
         members.finish()?;
         Ok(config)
+    }
+
+    /// What is allowed and dangerous, for the log.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let keys = [&self.pinned.access, &self.pinned.feed];
+        let ignored = keys.into_iter().flatten().flat_map(KeySet::ignored);
+        let mut warnings: Vec<_> = ignored
+            .map(|ignored| {
+                format!("a key of `jwks` is not used, what it signed is refused: {ignored}")
+            })
+            .collect();
+        let cookie = self.credentials.cookie.as_deref();
+        if let Some(name) = cookie.filter(|name| !name.starts_with("__Host-")) {
+            warnings.push(format!(
+                "`credentials.cookie`: pages of other hosts of the site can set the cookie {name} and log a visitor in as somebody else; name it __Host-…"
+            ));
+        }
+        if self.login_page.is_some() && cookie.is_none() {
+            warnings.push(
+                "`login_page` without `credentials.cookie`: a browser has no other way to carry a token"
+                    .to_owned(),
+            );
+        }
+        warnings
     }
 
     /// Whether the decision depends on the path at all.
@@ -197,6 +223,18 @@ fn check_name(path: &str, name: &str) -> Result<(), ConfigError> {
     is_good
         .then_some(())
         .ok_or_else(|| ConfigError::new(path, "must be printable, not empty and without wildcard"))
+}
+
+/// It answers before all rules, whatever the method.
+fn parse_ready_path(path: Option<&str>) -> Result<Option<String>, ConfigError> {
+    let path = path
+        .map(|path| rules::plain_path("ready_path", path))
+        .transpose()?;
+    if path.as_deref() == Some("/") {
+        let problem = "would hide the root of the site; name a path such as \"/-/latchkey/ready\"";
+        return Err(ConfigError::new("ready_path", problem));
+    }
+    Ok(path)
 }
 
 /// Whom a token may be for to be worth keeping; each rule looks again.

@@ -29,14 +29,20 @@ pub(crate) fn is_name(name: &str) -> bool {
 }
 
 fn pairs(field: &[u8]) -> impl Iterator<Item = &[u8]> {
-    field.split(|byte| *byte == b';').map(<[u8]>::trim_ascii)
+    field.split(|byte| *byte == b';').map(trimmed)
+}
+
+/// Without blanks and tabs at both ends, and no other white space: a name that browsers take for another must not become ours.
+fn trimmed(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
 }
 
 fn name_of(pair: &[u8]) -> &[u8] {
     let end = pair.iter().position(|byte| *byte == b'=');
-    pair.get(..end.unwrap_or(pair.len()))
-        .unwrap_or_default()
-        .trim_ascii()
+    trimmed(pair.get(..end.unwrap_or(pair.len())).unwrap_or_default())
 }
 
 /// Without the blanks around it, and with its quotation marks: no token has any.
@@ -75,6 +81,8 @@ mod tests {
             "=__Host-access=x",
             "=__Host-access",
             "a=\"b, __Host-access=x\"",
+            "\u{c}__Host-access=x",
+            "__Host-access\u{b}=x",
             "",
             ";;",
         ] {

@@ -14,6 +14,8 @@ pub(crate) enum Denial {
     AmbiguousPath,
     /// The host is missing or has two readings, and rules ask for it.
     AmbiguousHost,
+    /// An upgrade of another method than `GET`.
+    AmbiguousUpgrade,
     /// More than one credential.
     ManyCredentials,
     /// None, where one is needed.
@@ -57,9 +59,10 @@ pub(crate) struct Answer {
 
 impl Denial {
     /// Every reason, for the declaration of the counters.
-    pub(crate) const LABELS: [&str; 14] = [
+    pub(crate) const LABELS: [&str; 15] = [
         "ambiguous_path",
         "ambiguous_host",
+        "ambiguous_upgrade",
         "many_credentials",
         "no_credential",
         "login_needed",
@@ -79,6 +82,7 @@ impl Denial {
         match self {
             Self::AmbiguousPath => "ambiguous_path",
             Self::AmbiguousHost => "ambiguous_host",
+            Self::AmbiguousUpgrade => "ambiguous_upgrade",
             Self::ManyCredentials => "many_credentials",
             Self::NoCredential => "no_credential",
             Self::LoginNeeded(_) => "login_needed",
@@ -128,6 +132,11 @@ impl Denial {
                 "ambiguous_request",
                 "The host is missing or ambiguous.",
             ),
+            Self::AmbiguousUpgrade => (
+                400,
+                "ambiguous_request",
+                "Only GET can ask for another protocol.",
+            ),
             Self::ManyCredentials => (
                 400,
                 "ambiguous_request",
@@ -169,7 +178,10 @@ impl Denial {
             Some(("www-authenticate", challenge))
         };
         match self {
-            Self::AmbiguousPath | Self::AmbiguousHost | Self::CrossOrigin => None,
+            Self::AmbiguousPath
+            | Self::AmbiguousHost
+            | Self::AmbiguousUpgrade
+            | Self::CrossOrigin => None,
             Self::ManyCredentials => challenge(", error=\"invalid_request\""),
             Self::NoCredential => challenge(""),
             Self::LoginNeeded(location) => Some(("location", location.clone())),

@@ -14,7 +14,7 @@ mod trap;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use token::{KeySet, Page};
+use token::Page;
 
 use crate::config::{Config, ConfigError};
 use crate::gate::Gate;
@@ -43,12 +43,8 @@ impl Plugin {
     /// A pure function of the bytes (FR-21), but for metrics, ticks and log lines, which Envoy keeps for this VM.
     fn configure(bytes: &[u8]) -> Result<Self, ConfigError> {
         let config = Rc::new(Config::parse(bytes)?);
-        let keys = [&config.pinned.access, &config.pinned.feed];
-        for ignored in keys.into_iter().flatten().flat_map(KeySet::ignored) {
-            host::log(
-                Level::Warning,
-                &format!("a key of `jwks` is not used, what it signed is refused: {ignored}"),
-            );
+        for warning in config.warnings() {
+            host::log(Level::Warning, &warning);
         }
         let metrics = Metrics::declare();
         if !raw::set_tick_period(TICK_MILLISECONDS) {

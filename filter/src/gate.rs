@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use token::{AccessToken, Es256Check, Expected, Rejection};
 
+use crate::authority::Host;
 use crate::config::{Config, Demands, OnStale, Require, Rule};
 use crate::denial::Denial;
 use crate::request::{Credential, Request};
@@ -12,7 +13,7 @@ use crate::revocations::{Ground, View};
 use crate::shared::SharedData;
 use crate::state::{Now, Staleness};
 use crate::verified::VerifiedTokens;
-use crate::{authority, browser, path, policy};
+use crate::{browser, path, policy};
 
 /// The gate of one configuration in one VM.
 pub(crate) struct Gate {
@@ -108,12 +109,17 @@ impl Gate {
         if path.is_some() && path == config.ready_path.as_deref() {
             return Ok(Verdict::Ready(self.is_ready(shared, now)));
         }
+        if request.is_ambiguous_upgrade() {
+            return Err(Denial::AmbiguousUpgrade);
+        }
         let rule = rule(&config, request, path)?;
         let mut pass = self.without_credential(rule, request);
-        if matches!(rule.map(|rule| &rule.require), Some(Require::Nothing))
-            || request.is_preflight()
-        {
+        if matches!(rule.map(|rule| &rule.require), Some(Require::Nothing)) {
             return Ok(Verdict::Pass(pass));
+        }
+        if request.is_preflight() {
+            // No browser sends a credential with it; one that is there was not looked at, and no app may take it for verified.
+            return Ok(Verdict::Pass(self.drop_credential(request)));
         }
         let credential = request
             .credential(&config.credentials)
@@ -131,6 +137,7 @@ impl Gate {
             Credential::Malformed => return Err(Denial::MalformedCredential),
             Credential::Bearer(raw) | Credential::Cookie(raw) => raw,
         };
+        let now = no_earlier_than(now, &ground);
         let token = self.verified(raw, &ground, check, now, was_known)?;
         if !token.is_for(demands.audiences.as_ref().unwrap_or(&config.audiences)) {
             return Err(Denial::Rejected(Rejection::WrongAudience));
@@ -240,20 +247,38 @@ impl Gate {
 
     /// Under every rule the credential ends here, unless the rule or the whole configuration forwards it (FR-18).
     fn without_credential(&self, rule: Option<&Rule>, request: &Request<'_>) -> Pass {
-        let from = &self.config.credentials;
         let forwards = rule
             .and_then(|rule| rule.forward_token)
             .unwrap_or(self.config.forward_token);
+        if forwards {
+            Pass::default()
+        } else {
+            self.drop_credential(request)
+        }
+    }
+
+    fn drop_credential(&self, request: &Request<'_>) -> Pass {
+        let from = &self.config.credentials;
         Pass {
-            drops_authorization: !forwards && request.has_bearer(),
-            cookies: if forwards || !request.has_access_cookie(from) {
-                Cookies::Kept
-            } else {
+            drops_authorization: request.has_bearer(),
+            cookies: if request.has_access_cookie(from) {
                 let others = request.other_cookies(from);
                 others.map_or(Cookies::Removed, Cookies::Others)
+            } else {
+                Cookies::Kept
             },
             ..Pass::default()
         }
+    }
+}
+
+/// The moment by which tokens are judged. A wall clock that was set back would revive tokens whose revocation has been pruned: the
+/// companion's last word on the time bounds it (RV-06).
+fn no_earlier_than(now: Now, ground: &Ground) -> Now {
+    let last_iat = ground.state.map(|state| state.last_iat);
+    Now {
+        wall: last_iat.map_or(now.wall, |iat| iat.max(now.wall)),
+        ..now
     }
 }
 
@@ -264,13 +289,14 @@ fn rule<'a>(
     path: Option<&str>,
 ) -> Result<Option<&'a Rule>, Denial> {
     let host = if config.has_host_rules() {
-        Some(authority::unambiguous(request.authority()).ok_or(Denial::AmbiguousHost)?)
+        Some(Host::parse(request.authority()).ok_or(Denial::AmbiguousHost)?)
     } else {
         None
     };
-    let is_for = |rule: &&Rule| {
-        path.is_some_and(|path| rule.matches(request.method(), path, host.as_deref()))
+    let Some(path) = path.map(path::decoded) else {
+        return Ok(None);
     };
+    let is_for = |rule: &&Rule| rule.matches(request.method(), &path, host.as_ref());
     Ok(config.rules.iter().find(is_for))
 }
 

@@ -51,7 +51,7 @@ impl IdentityHeaders {
             }
             if headers
                 .iter()
-                .any(|(other, _)| canonical(other.as_bytes()) == canonical(name.as_bytes()))
+                .any(|(other, _)| is_same_name(other.as_bytes(), name.as_bytes()))
             {
                 return fault("is another spelling of a header that is there already");
             }
@@ -62,12 +62,14 @@ impl IdentityHeaders {
 
     /// Whether a header of this name, however it is spelt, is for the filter alone to set (FR-01).
     pub(crate) fn is_reserved(&self, name: &[u8]) -> bool {
-        let name = canonical(name);
-        name.starts_with(RESERVED_PREFIX.as_bytes())
+        let begins = name
+            .get(..RESERVED_PREFIX.len())
+            .is_some_and(|start| is_same_name(start, RESERVED_PREFIX.as_bytes()));
+        begins
             || self
                 .headers
                 .iter()
-                .any(|(ours, _)| canonical(ours.as_bytes()) == name)
+                .any(|(ours, _)| is_same_name(ours.as_bytes(), name))
     }
 
     /// The headers for one token. A claim that is absent means a header that is absent (FR-23).
@@ -82,17 +84,18 @@ impl IdentityHeaders {
     }
 }
 
-/// Lower case, with `_` and `.` as `-`: what some servers fold into one name.
-fn canonical(name: &[u8]) -> Vec<u8> {
-    name.iter()
-        .map(|byte| {
-            if matches!(byte, b'_' | b'.') {
-                b'-'
-            } else {
-                byte.to_ascii_lowercase()
-            }
-        })
-        .collect()
+/// Whether some server could take one name for the other: in lower case, and with whatever is neither letter nor digit as `-`, which is
+/// how CGI and its heirs fold names (RFC 3875 section 4.1.18).
+fn is_same_name(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(a, b)| folded(*a) == folded(*b))
+}
+
+const fn folded(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() {
+        byte.to_ascii_lowercase()
+    } else {
+        b'-'
+    }
 }
 
 /// The value of a claim as a header (FR-06); `None` for an empty list.
@@ -135,10 +138,10 @@ fn is_plain_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(is_plain)
 }
 
-/// Names with a meaning of their own: hop by hop (RFC 9110 section 7.6.1), framing, credentials, Envoy's and ours.
+/// Names with a meaning of their own: hop by hop (RFC 9110 section 7.6.1), framing, credentials, what tells where a request comes from
+/// or goes to, Envoy's and ours.
 fn is_taken(name: &str) -> bool {
-    let canonical = String::from_utf8(canonical(name.as_bytes())).unwrap_or_default();
-    let exact = [
+    const EXACT: [&str; 27] = [
         "host",
         "authorization",
         "cookie",
@@ -152,12 +155,38 @@ fn is_taken(name: &str) -> bool {
         "proxy-authorization",
         "proxy-authenticate",
         "expect",
+        "http2-settings",
+        "origin",
+        "referer",
+        "range",
+        "via",
+        "forwarded",
+        "early-data",
+        "x-real-ip",
+        "x-original-url",
+        "x-rewrite-url",
+        "x-method-override",
+        "x-request-id",
         GATE,
         STALE,
     ];
-    let prefixes = ["content-", "x-forwarded-", "x-envoy-"];
-    exact.contains(&canonical.as_str())
-        || prefixes.iter().any(|prefix| canonical.starts_with(prefix))
+    const PREFIXES: [&str; 7] = [
+        "content-",
+        "x-forwarded-",
+        "x-envoy-",
+        "x-http-method",
+        "accept",
+        "sec-",
+        "if-",
+    ];
+    let is_prefix = |prefix: &&str| {
+        name.get(..prefix.len())
+            .is_some_and(|start| is_same_name(start.as_bytes(), prefix.as_bytes()))
+    };
+    EXACT
+        .iter()
+        .any(|taken| is_same_name(taken.as_bytes(), name.as_bytes()))
+        || PREFIXES.iter().any(is_prefix)
 }
 
 #[cfg(test)]
@@ -182,6 +211,8 @@ mod tests {
             "x-user",
             "X_User",
             "x.user",
+            "x~auth~subject",
+            "x auth!subject",
         ] {
             assert!(headers.is_reserved(name.as_bytes()), "{name}");
         }

@@ -1,10 +1,12 @@
 //! The path on which rules are decided: the bytes before `?` and `#`, in one reading only.
 
+use std::borrow::Cow;
+
 /// The path of the request target, or `None` where two readers could read it differently (FR-07).
 ///
 /// Refused are: a target that does not begin with `/`, bytes outside printable ASCII, backslashes, doubled slashes, dot segments,
-/// path parameters, and percent-encodings that are malformed or stand for a separator, a dot, NUL, a percent sign or a character that
-/// needs no encoding (RFC 3986 section 2.3).
+/// path parameters, and percent-encodings that are malformed, stand for a separator, a dot, a percent sign, a control character or a
+/// character that needs no encoding (RFC 3986 section 2.3), or are not UTF-8.
 pub(crate) fn unambiguous(target: &[u8]) -> Option<&str> {
     let end = target
         .iter()
@@ -19,8 +21,29 @@ pub(crate) fn unambiguous(target: &[u8]) -> Option<&str> {
         && path
             .split('/')
             .all(|segment| !matches!(segment, "." | ".."))
-        && path.split('%').skip(1).all(is_needed_encoding);
+        && path.split('%').skip(1).all(is_needed_encoding)
+        && std::str::from_utf8(&decode(path)).is_ok();
     is_plain.then_some(path)
+}
+
+/// What an [`unambiguous`] path says: encoded or not, a character is the same one (RFC 3986 section 6.2.2), so rules compare these.
+pub(crate) fn decoded(path: &str) -> Cow<'_, str> {
+    if path.contains('%') {
+        Cow::Owned(String::from_utf8_lossy(&decode(path)).into_owned())
+    } else {
+        Cow::Borrowed(path)
+    }
+}
+
+fn decode(path: &str) -> Vec<u8> {
+    let mut parts = path.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2).unwrap_or_default();
+        bytes.extend(u8::from_str_radix(digits, 16));
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    bytes
 }
 
 /// Whether the two digits behind a percent sign encode a byte that must be encoded and separates nothing.
@@ -34,7 +57,8 @@ fn is_needed_encoding(after: &str) -> bool {
     let is_unreserved = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     digits.bytes().all(|digit| digit.is_ascii_hexdigit())
         && !is_unreserved
-        && !matches!(byte, 0 | b'/' | b'\\' | b';' | b'%')
+        && !byte.is_ascii_control()
+        && !matches!(byte, b'/' | b'\\' | b';' | b'%')
 }
 
 /// Whether `path` is `prefix` or lies below it, by whole segments (FR-08). A final `/` of the prefix changes nothing.
@@ -71,6 +95,11 @@ mod tests {
             "/%2e%2e/a",
             "/%2E/a",
             "/a%00",
+            "/a%0d%0aX:%20y",
+            "/a%7f",
+            "/%c0%ae%c0%ae/a",
+            "/%ff",
+            "/%c3",
             "/%69",
             "/%41",
             "/%7e",
@@ -100,6 +129,21 @@ mod tests {
         ] {
             assert_eq!(unambiguous(target.as_bytes()), Some(path));
         }
+    }
+
+    /// FR-07: a character is the same one, encoded or not, whatever the case of its digits.
+    #[test]
+    fn two_spellings_of_one_path_say_the_same() {
+        for (one, other) in [
+            ("/a%3Ab", "/a:b"),
+            ("/caf%C3%A9", "/caf%c3%a9"),
+            ("/%40%21%2A", "/@!*"),
+            ("/plain", "/plain"),
+        ] {
+            assert_eq!(decoded(one), decoded(other));
+            assert!(unambiguous(one.as_bytes()).is_some());
+        }
+        assert_eq!(decoded("/a%20b%20c"), "/a b c");
     }
 
     /// FR-08: the neighbours of a prefix.

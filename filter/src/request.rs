@@ -51,9 +51,17 @@ impl<'a> Request<'a> {
 
     /// A CORS preflight (Fetch standard, section 4.8): only this shape passes without a token (FR-09).
     pub(crate) fn is_preflight(&self) -> bool {
+        let names_one = |name| self.only(name).is_some_and(|value| !value.is_empty());
         self.method() == b"OPTIONS"
-            && self.first(b"origin").is_some()
-            && self.first(b"access-control-request-method").is_some()
+            && names_one(b"origin".as_slice())
+            && names_one(b"access-control-request-method")
+            && !self.is_upgrade()
+    }
+
+    /// An upgrade of another method than `GET` (RFC 6455 section 4.1). Envoy forgets the method where the upstream speaks HTTP/2: the
+    /// rule would be chosen for one request, and the app would get another.
+    pub(crate) fn is_ambiguous_upgrade(&self) -> bool {
+        self.is_upgrade() && !matches!(self.method(), b"GET" | b"CONNECT")
     }
 
     /// Whether it asks for another protocol: `Upgrade`, `CONNECT` or an extended `CONNECT` (RFC 8441).
@@ -85,10 +93,11 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Whether any `authorization` carries what could be a Bearer credential.
+    /// Whether any `authorization` carries what could be a Bearer credential, joined with others or not.
     pub(crate) fn has_bearer(&self) -> bool {
         self.all(b"authorization")
-            .any(|value| value.contains(&b',') || bearer(value) != Credential::None)
+            .flat_map(|value| value.split(|byte| *byte == b','))
+            .any(|part| bearer(part) != Credential::None)
     }
 
     /// Whether the access cookie is among the cookies, in whatever form.

@@ -50,6 +50,10 @@ impl VerifyingKey {
         }
     }
 
+    pub(crate) fn has_same_point_as(&self, other: &Self) -> bool {
+        self.material == other.material
+    }
+
     /// For ES256 the key as DER `SubjectPublicKeyInfo`, 91 bytes, as Envoy's `verify_signature` takes it.
     pub fn spki_der(&self) -> Option<&[u8]> {
         match &self.material {

@@ -120,6 +120,15 @@ impl KeySet {
         self.keys.iter()
     }
 
+    /// Whether a key stands in both sets, by its name or by itself under another name (KR-07).
+    pub fn shares_a_key_with(&self, other: &Self) -> bool {
+        let is_shared = |key: &VerifyingKey| {
+            let mut others = other.keys.iter();
+            others.any(|other| other.kid() == key.kid() || other.has_same_point_as(key))
+        };
+        self.keys.iter().any(is_shared)
+    }
+
     /// How many keys there are; at least one.
     #[expect(clippy::len_without_is_empty, reason = "a key set is never empty")]
     pub fn len(&self) -> usize {
@@ -176,11 +185,7 @@ impl GatewayKeys {
             access: set("access")?,
             feed: set("feed")?,
         };
-        if keys
-            .access
-            .iter()
-            .any(|key| keys.feed.find(key.kid()).is_some())
-        {
+        if keys.access.shares_a_key_with(&keys.feed) {
             return Err(KeySetError::RepeatedKid);
         }
         Ok(keys)

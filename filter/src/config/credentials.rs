@@ -1,7 +1,8 @@
 //! Where a credential may stand, and what a browser needs besides.
 
 use super::{ConfigError, Members, Rule, rules};
-use crate::cookie;
+use crate::authority::Host;
+use crate::{cookie, path};
 
 /// Where a credential may stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,43 +63,35 @@ pub(super) fn parse_origins(
 
 fn is_origin(origin: &str) -> bool {
     let (host, default_port) = match origin.split_once("://") {
-        Some(("https", host)) => (host, ":443"),
-        Some(("http", host)) => (host, ":80"),
+        Some(("https", host)) => (host, 443),
+        Some(("http", host)) => (host, 80),
         Some(_) | None => return false,
     };
-    let (name, port) = match host.rsplit_once(':') {
-        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
-        Some(_) | None => (host, None),
-    };
-    let is_port = |port: &str| {
-        port.parse::<u16>()
-            .is_ok_and(|number| number > 0 && number.to_string() == port)
-    };
-    crate::authority::unambiguous(name.as_bytes()).as_deref() == Some(name)
-        && port.is_none_or(is_port)
-        && !host.ends_with(default_port)
+    Host::parse(host.as_bytes())
+        .is_some_and(|read| read.to_string() == host && read.port() != Some(default_port))
 }
 
 /// Reads `login_page`: a path of this origin, or a page elsewhere. It must be reachable without a token.
 pub(super) fn parse_login_page(
     page: Option<&str>,
     rules: &[Rule],
+    ready_path: Option<&str>,
 ) -> Result<Option<String>, ConfigError> {
+    let fault = |problem| Err(ConfigError::new("login_page", problem));
     let Some(page) = page else {
         return Ok(None);
     };
     if page.starts_with('/') {
         let page = rules::plain_path("login_page", page)?;
-        let is_open = rules
-            .iter()
-            .filter(|rule| rule.matches(b"GET", &page, None))
-            .any(Rule::passes_without_token);
-        return is_open.then_some(Some(page)).ok_or_else(|| {
-            ConfigError::new(
-                "login_page",
+        if ready_path == Some(&page) {
+            return fault("is the same as `ready_path`");
+        }
+        if !(is_open("GET", &page, rules) && is_open("HEAD", &page, rules)) {
+            return fault(
                 "needs a rule that asks for no token there: browsers would be sent to it for ever",
-            )
-        });
+            );
+        }
+        return Ok(Some(page));
     }
     let path_at = page.split_once("://").and_then(|(scheme, rest)| {
         let host = rest.find('/')?;
@@ -107,12 +100,33 @@ pub(super) fn parse_login_page(
     let is_page = path_at
         .and_then(|at| page.split_at_checked(at))
         .is_some_and(|(origin, path)| {
-            is_origin(origin) && crate::path::unambiguous(path.as_bytes()) == Some(path)
+            origin.starts_with("https://")
+                && is_origin(origin)
+                && path::unambiguous(path.as_bytes()) == Some(path)
         });
-    is_page.then(|| Some(page.to_owned())).ok_or_else(|| {
-        ConfigError::new(
-            "login_page",
-            "must be a path such as \"/login\", or an origin and a path, without query",
-        )
-    })
+    if !is_page {
+        return fault(
+            "must be a path such as \"/login\", or an https origin and a path, without query",
+        );
+    }
+    Ok(Some(page.to_owned()))
+}
+
+/// Whether the first rule that is for this path, whatever the host, asks for no token; those before it that are for some hosts, too.
+fn is_open(method: &str, page: &str, rules: &[Rule]) -> bool {
+    let page = path::decoded(page);
+    let mut found = false;
+    for rule in rules
+        .iter()
+        .filter(|rule| rule.matches(method.as_bytes(), &page, None))
+    {
+        if !rule.passes_without_token() {
+            return false;
+        }
+        found = true;
+        if !rule.names_hosts() {
+            break;
+        }
+    }
+    found
 }

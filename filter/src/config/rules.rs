@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{ConfigError, Demands, Members, demands};
-use crate::authority::HostPattern;
+use crate::authority::{Host, HostPattern};
 use crate::path;
 
 /// What a rule asks of a request.
@@ -27,6 +27,7 @@ pub(crate) struct Rule {
     pub(crate) forward_token: Option<bool>,
 }
 
+/// A path as it reads [decoded](path::decoded).
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Place {
     Exactly(String),
@@ -34,16 +35,26 @@ enum Place {
 }
 
 impl Rule {
-    /// Whether the rule is for this request. `host` is the request's in its one reading; where none is given, hosts are not asked.
-    pub(crate) fn matches(&self, method: &[u8], path: &str, host: Option<&str>) -> bool {
+    /// Whether the rule is for this request. `path` is [decoded](path::decoded); where no `host` is given, hosts are not asked.
+    ///
+    /// What opens matches a host to the letter, what demands by its name: a port that nobody named must not lead around a demand, nor to
+    /// another virtual host than the one that was meant to be open.
+    pub(crate) fn matches(&self, method: &[u8], path: &str, host: Option<&Host>) -> bool {
         let is_there = match &self.place {
             Place::Exactly(exact) => path == exact,
             Place::Below(prefix) => path::is_below(path, prefix),
         };
+        let is_host = |pattern: &HostPattern, host: &Host| {
+            if self.passes_without_token() {
+                pattern.matches_to_the_letter(host)
+            } else {
+                pattern.matches(host)
+            }
+        };
         let has_method =
             |methods: &Vec<String>| methods.iter().any(|name| name.as_bytes() == method);
         let has_host = |hosts: &Vec<HostPattern>| {
-            host.is_none_or(|host| hosts.iter().any(|pattern| pattern.matches(host)))
+            host.is_none_or(|host| hosts.iter().any(|pattern| is_host(pattern, host)))
         };
         is_there
             && self.methods.as_ref().is_none_or(has_method)
@@ -53,6 +64,32 @@ impl Rule {
     /// Whether it is for some hosts only.
     pub(crate) const fn names_hosts(&self) -> bool {
         self.hosts.is_some()
+    }
+
+    /// Whether no request ever gets from this rule to the next one where `other` matches too.
+    fn covers(&self, other: &Self) -> bool {
+        let is_wider = match (&self.place, &other.place) {
+            (Place::Below(prefix), Place::Below(path) | Place::Exactly(path)) => {
+                path::is_below(path, prefix)
+            }
+            (Place::Exactly(one), Place::Exactly(other)) => one == other,
+            (Place::Exactly(_), Place::Below(_)) => false,
+        };
+        let has_all = |methods: &Vec<String>| {
+            let others = other.methods.as_ref();
+            others.is_some_and(|others| others.iter().all(|name| methods.contains(name)))
+        };
+        is_wider && self.methods.as_ref().is_none_or(has_all) && self.hosts.is_none()
+    }
+
+    /// How much it asks for.
+    fn strictness(&self) -> u8 {
+        match &self.require {
+            Require::Nothing => 0,
+            Require::Optional => 1,
+            Require::Token(demands) if *demands == Demands::default() => 2,
+            Require::Token(_) => 3,
+        }
     }
 
     pub(crate) const fn passes_without_token(&self) -> bool {
@@ -69,11 +106,26 @@ impl Rule {
 }
 
 pub(super) fn parse(rules: &[Value]) -> Result<Vec<Rule>, ConfigError> {
-    rules
+    let rules = rules
         .iter()
         .enumerate()
         .map(|(at, rule)| parse_rule(&format!("rules[{at}]"), rule))
-        .collect()
+        .collect::<Result<Vec<_>, _>>()?;
+    for (at, rule) in rules.iter().enumerate() {
+        let mut earlier = rules.iter().take(at);
+        // One that asks for less than the rule that hides it is superfluous; one that asks for more was meant to protect something.
+        let hiding =
+            earlier.position(|other| other.covers(rule) && other.strictness() < rule.strictness());
+        if let Some(hiding) = hiding {
+            return Err(ConfigError::new(
+                format!("rules[{at}].match"),
+                format!(
+                    "can never match, because rules[{hiding}] asks for less and comes first; put the stricter rule first"
+                ),
+            ));
+        }
+    }
+    Ok(rules)
 }
 
 fn parse_rule(path: &str, rule: &Value) -> Result<Rule, ConfigError> {
@@ -112,8 +164,8 @@ fn parse_require(members: &mut Members<'_>) -> Result<Require, ConfigError> {
 
 fn parse_place(matching: &mut Members<'_>) -> Result<Place, ConfigError> {
     match (matching.text("prefix")?, matching.text("path")?) {
-        (Some(prefix), None) => plain_path(&matching.path_of("prefix"), prefix).map(Place::Below),
-        (None, Some(path)) => plain_path(&matching.path_of("path"), path).map(Place::Exactly),
+        (Some(prefix), None) => literal_path(&matching.path_of("prefix"), prefix).map(Place::Below),
+        (None, Some(path)) => literal_path(&matching.path_of("path"), path).map(Place::Exactly),
         _ => Err(ConfigError::new(
             matching.path_of("prefix"),
             "exactly one of `prefix` and `path` is required",
@@ -123,19 +175,14 @@ fn parse_place(matching: &mut Members<'_>) -> Result<Place, ConfigError> {
 
 fn parse_methods(matching: &mut Members<'_>) -> Result<Option<Vec<String>>, ConfigError> {
     let methods = matching.texts("methods")?;
-    let is_method = |name: &String| {
-        !name.is_empty()
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_uppercase() || byte == b'-')
-    };
+    let is_method = |name: &String| METHODS.contains(&name.as_str());
     if methods
         .as_ref()
         .is_some_and(|methods| methods.is_empty() || !methods.iter().all(is_method))
     {
         return Err(ConfigError::new(
             matching.path_of("methods"),
-            "must name at least one method, in capitals",
+            "must name at least one registered HTTP method, in capitals",
         ));
     }
     Ok(methods)
@@ -152,9 +199,66 @@ fn parse_hosts(matching: &mut Members<'_>) -> Result<Option<Vec<HostPattern>>, C
         .ok_or_else(|| {
             ConfigError::new(
                 matching.path_of("hosts"),
-                "must name at least one host, such as \"www.example.com\" or \"*.example.com\", in lower case and without port",
+                "must name at least one host, such as \"www.example.com\" or \"*.example.com\", in lower case",
             )
         })
+}
+
+/// The registry of RFC 9110 section 16.1: a misspelt method would be a rule that never matches.
+const METHODS: [&str; 39] = [
+    "ACL",
+    "BASELINE-CONTROL",
+    "BIND",
+    "CHECKIN",
+    "CHECKOUT",
+    "CONNECT",
+    "COPY",
+    "DELETE",
+    "GET",
+    "HEAD",
+    "LABEL",
+    "LINK",
+    "LOCK",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MKREDIRECTREF",
+    "MKWORKSPACE",
+    "MOVE",
+    "OPTIONS",
+    "ORDERPATCH",
+    "PATCH",
+    "POST",
+    "PROPFIND",
+    "PROPPATCH",
+    "PUT",
+    "QUERY",
+    "REBIND",
+    "REPORT",
+    "SEARCH",
+    "TRACE",
+    "UNBIND",
+    "UNCHECKOUT",
+    "UNLINK",
+    "UNLOCK",
+    "UPDATE",
+    "UPDATEREDIRECTREF",
+    "VERSION-CONTROL",
+];
+
+/// The path of a rule, decoded. What looks like a pattern is refused: it would be compared to the letter and match nothing.
+fn literal_path(field: &str, text: &str) -> Result<String, ConfigError> {
+    let path = plain_path(field, text)?;
+    if path.contains([
+        '*', '{', '}', '[', ']', '^', '|', '<', '>', '"', '`', '$', '(', ')',
+    ]) {
+        return Err(ConfigError::new(
+            field,
+            "must be a path, not a pattern; write characters such as `*` percent-encoded if they are meant",
+        ));
+    }
+    Ok(path::decoded(&path).into_owned())
 }
 
 /// A path that a request can have in one reading only; any other would never match.

@@ -72,10 +72,8 @@ pub(super) fn parse_pinned(mut members: Members<'_>) -> Result<PinnedKeys, Confi
             "must hold `inline`, `feed` or both",
         ));
     }
-    let is_shared =
-        |feed: &KeySet, access: &KeySet| access.iter().any(|key| feed.find(key.kid()).is_some());
     if let (Some(access), Some(feed)) = (&pinned.access, &pinned.feed)
-        && is_shared(feed, access)
+        && access.shares_a_key_with(feed)
     {
         return Err(ConfigError::new(
             "jwks.feed",

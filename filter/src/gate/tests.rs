@@ -10,7 +10,9 @@ use token::{Cursor, GatewayId, GatewayKeys, SessionId, SoftwareCheck, UnixTime};
 
 use super::*;
 use crate::bucket;
-use crate::fixture::{AUDIENCE, ISSUER, START, access_token, config, key_set, later, session};
+use crate::fixture::{
+    AUDIENCE, ISSUER, START, access_token, claims, config, key, key_set, later, session,
+};
 use crate::held_keys;
 use crate::shared::Scope;
 use crate::shared::memory::Memory;
@@ -235,10 +237,8 @@ fn revocation_comes_after_the_signature_and_before_all_else() {
     let verdict = place.shows(&forged, START);
     assert!(matches!(verdict, Verdict::Deny(Denial::Rejected(_))));
     assert_eq!(denial(&place.shows(&alice(), START)), Some(Denial::Revoked));
-    let long_gone = Now {
-        wall: UnixTime::from_seconds(START.wall.seconds().saturating_sub(1_000)),
-        ..START
-    };
-    let not_yet = place.shows(&access_token(session(2), 7), long_gone);
+    let mut claims = claims(session(2));
+    claims.iat = START.wall.plus(Duration::from_secs(31));
+    let not_yet = place.shows(&token::issue(&claims, &key(7)), START);
     assert!(matches!(not_yet, Verdict::Deny(Denial::Rejected(_))));
 }

@@ -157,3 +157,16 @@ fn the_gateway_document_keeps_both_sets_apart() {
         assert!(GatewayKeys::parse(bad.as_bytes()).is_err(), "{bad}");
     }
 }
+
+/// KR-07: one key under two names could sign both kinds.
+#[test]
+fn a_key_that_stands_in_both_sets_is_found_whatever_its_name() {
+    let renamed = json!({ "keys": [with("kid", json!("another"))] });
+    let document = json!({
+        "v": 1, "version": 1, "access": { "keys": [jwk()] }, "feed": renamed,
+    });
+    assert_eq!(
+        GatewayKeys::parse(document.to_string().as_bytes()),
+        Err(KeySetError::RepeatedKid)
+    );
+}

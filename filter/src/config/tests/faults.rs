@@ -143,6 +143,10 @@ fn faults_of_ready_path_and_identity_headers() {
             "ready_path: must begin with",
         ),
         (
+            with("ready_path", json!("/")),
+            "ready_path: would hide the root",
+        ),
+        (
             with("identity_headers", json!({ "x-auth-gate": "sub" })),
             "identity_headers.x-auth-gate: ",
         ),
@@ -197,6 +201,18 @@ fn faults_of_rules() {
         (
             rule(&json!({ "match": { "path": "/a", "methods": [] } })),
             "rules[0].match.methods: must name",
+        ),
+        (
+            rule(&json!({ "match": { "path": "/a", "methods": ["PSOT"] } })),
+            "rules[0].match.methods: must name",
+        ),
+        (
+            rule(&json!({ "match": { "prefix": "/a/*" } })),
+            "rules[0].match.prefix: must be a path, not a pattern",
+        ),
+        (
+            rule(&json!({ "match": { "path": "/a/{id}" } })),
+            "rules[0].match.path: must be a path, not a pattern",
         ),
         (
             rule(&json!({ "match": { "path": "/a", "hosts": ["X"] } })),
@@ -333,6 +349,7 @@ fn faults_of_what_browsers_need() {
     for page in [
         "",
         "login",
+        "http://login.example.com/login",
         "//evil.example.com",
         "/login?x=1",
         "/a/../login",
@@ -344,9 +361,57 @@ fn faults_of_what_browsers_need() {
     ] {
         cases.push((with("login_page", json!(page)), "login_page: must"));
     }
-    cases.push((
-        with("login_page", json!("/login")),
-        "login_page: needs a rule that asks for no token",
-    ));
+    let open = json!({ "match": { "prefix": "/login" }, "require": "none" });
+    for rules in [
+        json!([]),
+        json!([{ "match": { "prefix": "/" } }, open]),
+        json!([{ "match": { "prefix": "/login", "hosts": ["a.com"] } }, open]),
+        json!([{ "match": { "prefix": "/login", "methods": ["GET"] }, "require": "none" }]),
+    ] {
+        let mut document = with("login_page", json!("/login"));
+        document["rules"] = rules;
+        cases.push((document, "login_page: needs a rule that asks for no token"));
+    }
+    let mut document = with("login_page", json!("/login"));
+    document["rules"] = json!([open]);
+    document["ready_path"] = json!("/login");
+    cases.push((document, "login_page: is the same as `ready_path`"));
     are_refused(&cases);
+}
+
+/// A rule that was meant to protect something and never matches is a fault; one that is merely superfluous is not.
+#[test]
+fn a_stricter_rule_that_is_hidden_by_a_laxer_one_is_refused() {
+    let strict = json!({ "match": { "prefix": "/api/admin" }, "require": { "roles": ["admin"] } });
+    let hidden = |earlier: Value| with("rules", json!([earlier, strict]));
+    for earlier in [
+        json!({ "match": { "prefix": "/api" } }),
+        json!({ "match": { "prefix": "/" }, "require": "optional" }),
+        json!({ "match": { "prefix": "/api/admin/" }, "require": "none" }),
+    ] {
+        are_refused(&[(
+            hidden(earlier),
+            "rules[1].match: can never match, because rules[0]",
+        )]);
+    }
+    for earlier in [
+        json!({ "match": { "path": "/api/admin" } }),
+        json!({ "match": { "prefix": "/api", "methods": ["GET"] } }),
+        json!({ "match": { "prefix": "/api", "hosts": ["a.com"] } }),
+        json!({ "match": { "prefix": "/api" }, "require": { "acr": "mfa" } }),
+        json!({ "match": { "prefix": "/api/adm" } }),
+    ] {
+        assert!(parse(&hidden(earlier)).is_ok());
+    }
+}
+
+#[test]
+fn what_is_dangerous_is_told() {
+    let told = |document: &Value| parse(document).unwrap().warnings().join("\n");
+    assert_eq!(told(&minimal()), "");
+    let credentials = |name: &str| with("credentials", json!({ "cookie": name }));
+    assert_eq!(told(&credentials("__Host-access")), "");
+    assert!(told(&credentials("session")).contains("__Host-"));
+    let page = told(&with("login_page", json!("https://login.example.com/")));
+    assert!(page.contains("without `credentials.cookie`"), "{page}");
 }

@@ -4,7 +4,6 @@ use token::AccessClaims;
 
 use super::*;
 use crate::acr::Acr;
-use crate::fixture::{claims, key};
 
 fn issued(change: impl Fn(&mut AccessClaims)) -> String {
     let mut claims = claims(session(1));
@@ -163,7 +162,9 @@ fn a_rule_for_a_host_cannot_be_got_around_by_spelling_it_otherwise() {
     ] }));
     for (host, expected) in [
         ("admin.example.com", Some(Denial::NoCredential)),
-        ("ADMIN.example.com.:8443", Some(Denial::NoCredential)),
+        ("ADMIN.example.com:8443", Some(Denial::NoCredential)),
+        ("admin.example.com.", Some(Denial::AmbiguousHost)),
+        ("www.example.com:1", Some(Denial::NoCredential)),
         ("www.example.com", None),
         ("example.com", Some(Denial::NoCredential)),
         ("user@admin.example.com", Some(Denial::AmbiguousHost)),
@@ -175,4 +176,99 @@ fn a_rule_for_a_host_cannot_be_got_around_by_spelling_it_otherwise() {
     }
     let without = place.sends("GET", "/", &[], START);
     assert_eq!(denial(&without), Some(Denial::AmbiguousHost));
+}
+
+/// FR-07: the demand holds for every spelling of its path.
+#[test]
+fn an_encoded_character_does_not_lead_around_a_demand() {
+    let mut place = Place::synced(json!({ "rules": [
+        { "match": { "path": "/v1/accounts:close" }, "require": { "roles": ["admin"] } },
+        { "match": { "prefix": "/caf%C3%A9" }, "require": { "roles": ["admin"] } },
+    ] }));
+    let authorization = format!("Bearer {}", alice());
+    for path in [
+        "/v1/accounts:close",
+        "/v1/accounts%3Aclose",
+        "/caf%c3%a9/x",
+        "/caf%C3%a9",
+    ] {
+        let verdict = place.asks(path, Some(&authorization), START);
+        assert_eq!(
+            denial(&verdict),
+            Some(Denial::InsufficientScope(None)),
+            "{path}"
+        );
+    }
+}
+
+/// FR-09, FR-10: where the upstream speaks HTTP/2 the method of an upgrade is lost on the way.
+#[test]
+fn an_upgrade_cannot_borrow_the_rule_of_another_method() {
+    let mut place = Place::synced(json!({ "rules": [
+        { "match": { "prefix": "/ws", "methods": ["GET"] }, "require": { "roles": ["admin"] } },
+    ] }));
+    let bearer = format!("Bearer {}", alice());
+    let upgrade = [("upgrade", "websocket"), ("authorization", bearer.as_str())];
+    for (method, expected) in [
+        ("GET", Denial::InsufficientScope(None)),
+        ("DELETE", Denial::AmbiguousUpgrade),
+        ("OPTIONS", Denial::AmbiguousUpgrade),
+    ] {
+        let verdict = place.sends(method, "/ws", &upgrade, START);
+        assert_eq!(denial(&verdict), Some(expected), "{method}");
+    }
+    let preflight = [
+        ("upgrade", "websocket"),
+        ("origin", "https://evil.example.com"),
+        ("access-control-request-method", "GET"),
+    ];
+    let verdict = place.sends("OPTIONS", "/ws", &preflight, START);
+    assert_eq!(denial(&verdict), Some(Denial::AmbiguousUpgrade));
+}
+
+/// FR-09, FR-18: what was not looked at does not reach the app as if it had been.
+#[test]
+fn a_preflight_carries_no_credential_to_the_app() {
+    let mut place = Place::synced(json!({ "forward_token": true }));
+    let preflight = [
+        ("origin", "https://www.example.com"),
+        ("access-control-request-method", "PUT"),
+        ("authorization", "Bearer forged"),
+    ];
+    match place.sends("OPTIONS", "/orders", &preflight, START) {
+        Verdict::Pass(pass) => assert!(pass.drops_authorization),
+        other => panic!("{other:?}"),
+    }
+    for not_one in [
+        &preflight[..1],
+        &[preflight[0], preflight[0], preflight[1]],
+        &[preflight[0], preflight[1], preflight[1]],
+        &[("origin", ""), preflight[1]],
+        &[preflight[0], ("access-control-request-method", "")],
+    ] {
+        let verdict = place.sends("OPTIONS", "/orders", not_one, START);
+        assert_eq!(denial(&verdict), Some(Denial::NoCredential), "{not_one:?}");
+    }
+}
+
+/// RV-06: the entry of a session has been pruned when its tokens had expired; a clock that is set back does not revive them.
+#[test]
+fn a_clock_that_is_set_back_revives_no_token() {
+    let mut place = Place::synced(json!({}));
+    let seconds = |seconds| START.wall.plus(Duration::from_secs(seconds));
+    let state = State {
+        fresh_at: START.monotonic,
+        last_iat: seconds(400),
+        is_synced: true,
+        cursor: Cursor::START,
+        ..State::unsynced(GatewayId::from_bytes([1; 16]), [0; 8])
+    };
+    place.shared.put(&place.scope.key("state"), &state.encode());
+    place.shared.put(&place.scope.key("v"), &[]);
+    let set_back = Now {
+        wall: seconds(100),
+        ..START
+    };
+    let expired = Denial::Rejected(Rejection::Expired);
+    assert_eq!(denial(&place.shows(&alice(), set_back)), Some(expired));
 }
