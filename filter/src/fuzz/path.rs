@@ -1,6 +1,6 @@
 //! Paths.
 
-use crate::path::{is_below, unambiguous};
+use crate::path::{self, is_below, unambiguous};
 
 use super::light;
 
@@ -22,13 +22,15 @@ fn reading() {
             assert!(matches!(target.get(path.len()), None | Some(b'?' | b'#')));
             let plain = segments(path.as_bytes());
             assert_eq!(overeager(path.as_bytes()), plain, "{path}");
+            let said = path::decoded(path);
+            assert_eq!(said.as_bytes(), decoded(path.as_bytes()), "{path}");
             let Some(prefix) = unambiguous(prefix) else {
                 return;
             };
             let mut of_prefix = segments(prefix.as_bytes());
             of_prefix.pop_if(|last| last.is_empty());
             assert_eq!(
-                is_below(path, prefix),
+                is_below(&said, &path::decoded(prefix)),
                 plain.starts_with(&of_prefix),
                 "{path} {prefix}"
             );
