@@ -77,11 +77,11 @@ pub(crate) fn login_location(login_page: &str, path: &str) -> String {
 mod tests {
     use super::*;
 
-    fn headers(method: &str, others: &[(&str, &str)]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    fn headers<'a>(method: &'a str, others: &[(&'a str, &'a str)]) -> Vec<(&'a [u8], &'a [u8])> {
         [(":method", method)]
             .iter()
             .chain(others)
-            .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
             .collect()
     }
 

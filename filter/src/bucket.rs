@@ -38,6 +38,13 @@ pub(crate) fn encode(entries: &[Entry]) -> Vec<u8> {
 
 /// Reads a bucket: magic, version and exact length must fit (FR-24).
 pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<Entry>, Unreadable> {
+    let entries = entries(bytes)?.iter();
+    entries
+        .map(|entry| read_entry(entry).ok_or(Unreadable))
+        .collect()
+}
+
+fn entries(bytes: &[u8]) -> Result<&[[u8; ENTRY_BYTES]], Unreadable> {
     let (head, body) = bytes.split_first_chunk::<8>().ok_or(Unreadable)?;
     let (magic, count) = head.split_at(4);
     let (entries, rest) = body.as_chunks::<ENTRY_BYTES>();
@@ -46,10 +53,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<Entry>, Unreadable> {
     if magic != MAGIC || !is_complete {
         return Err(Unreadable);
     }
-    entries
-        .iter()
-        .map(|entry| read_entry(entry).ok_or(Unreadable))
-        .collect()
+    Ok(entries)
 }
 
 fn read_entry(entry: &[u8; ENTRY_BYTES]) -> Option<Entry> {
@@ -61,11 +65,10 @@ fn read_entry(entry: &[u8; ENTRY_BYTES]) -> Option<Entry> {
     ))
 }
 
-/// Whether `session` stands in the bucket. Whatever its `exp` says: an entry that stands is in force.
+/// Whether `session` stands in the bucket, read in place: it is asked at every request. Whatever its `exp` says: an entry that stands is in force.
 pub(crate) fn contains(bytes: &[u8], session: SessionId) -> Result<bool, Unreadable> {
-    Ok(decode(bytes)?
-        .iter()
-        .any(|(revoked, _)| *revoked == session))
+    let mut entries = entries(bytes)?.iter();
+    Ok(entries.any(|entry| entry.starts_with(session.as_bytes())))
 }
 
 /// The union of both, of one session the later `exp`, without what is expired (RV-06, RV-08).

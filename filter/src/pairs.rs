@@ -20,8 +20,8 @@ pub(crate) fn write(headers: &[(&str, &str)]) -> Vec<u8> {
     bytes
 }
 
-/// Reads a map; `None` when it is cut short.
-pub(crate) fn read(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+/// Reads a map in place; `None` when it is cut short.
+pub(crate) fn read(bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     if bytes.is_empty() {
         return Some(Vec::new());
     }
@@ -32,7 +32,7 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
         let size = usize::try_from(u32::from_le_bytes(size)).ok()?;
         let (text, after) = rest.split_at_checked(size)?;
         rest = after.strip_prefix(&[0])?;
-        Some(text.to_vec())
+        Some(text)
     };
     let (sizes, _) = sizes.as_chunks::<8>();
     sizes

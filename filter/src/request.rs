@@ -5,7 +5,7 @@ use crate::cookie;
 
 /// One request, as the host handed it over.
 pub(crate) struct Request<'a> {
-    headers: &'a [(Vec<u8>, Vec<u8>)],
+    headers: &'a [(&'a [u8], &'a [u8])],
 }
 
 /// The credential of a request.
@@ -26,13 +26,13 @@ pub(crate) enum Credential<'a> {
 pub(crate) struct Ambiguous;
 
 impl<'a> Request<'a> {
-    pub(crate) const fn new(headers: &'a [(Vec<u8>, Vec<u8>)]) -> Self {
+    pub(crate) const fn new(headers: &'a [(&'a [u8], &'a [u8])]) -> Self {
         Self { headers }
     }
 
     /// The names of all headers.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'a [u8]> {
-        self.headers.iter().map(|(name, _)| name.as_slice())
+        self.headers.iter().map(|(name, _)| *name)
     }
 
     pub(crate) fn method(&self) -> &'a [u8] {
@@ -132,7 +132,7 @@ impl<'a> Request<'a> {
         self.headers
             .iter()
             .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_slice())
+            .map(|(_, value)| *value)
     }
 }
 
@@ -176,11 +176,9 @@ mod tests {
         cookie: None,
     };
 
-    fn headers(values: &[&[u8]]) -> Vec<(Vec<u8>, Vec<u8>)> {
-        values
-            .iter()
-            .map(|value| (b"authorization".to_vec(), value.to_vec()))
-            .collect()
+    fn headers<'a>(values: &[&'a [u8]]) -> Vec<(&'a [u8], &'a [u8])> {
+        let name: &[u8] = b"authorization";
+        values.iter().map(|value| (name, *value)).collect()
     }
 
     /// FR-05.

@@ -93,13 +93,13 @@ pub(super) enum Level {
     Critical = 5,
 }
 
-/// All request headers, repeats as they came; `None` when the host would not say.
-pub(super) fn request_headers() -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+/// All request headers as the host writes maps, repeats as they came; `None` when it would not say.
+pub(super) fn request_headers() -> Option<Vec<u8>> {
     pairs(REQUEST_HEADERS)
 }
 
-/// All request trailers.
-pub(super) fn request_trailers() -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+/// The same of the request's trailers.
+pub(super) fn request_trailers() -> Option<Vec<u8>> {
     pairs(REQUEST_TRAILERS)
 }
 
@@ -235,13 +235,11 @@ pub(super) fn record_metric(id: u32, value: u64) {
     unsafe { proxy_record_metric(id, value) };
 }
 
-fn pairs(map: u32) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+fn pairs(map: u32) -> Option<Vec<u8>> {
     let (mut data, mut size) = (std::ptr::null_mut(), 0);
     // SAFETY: the pointers live through the call; the host fills them or leaves them.
     let status = unsafe { proxy_get_header_map_pairs(map, &raw mut data, &raw mut size) };
-    (status == OK)
-        .then(|| take(data, size))
-        .and_then(|bytes| crate::pairs::read(&bytes))
+    (status == OK).then(|| take(data, size))
 }
 
 /// Takes over a buffer that the host had allocated in this module.

@@ -4,9 +4,9 @@ use super::host::{self, Action, EnvoySharedData};
 use super::{Plugin, raw};
 use crate::denial::{Answer, Denial};
 use crate::gate::{Cookies, Pass, Verdict};
-use crate::identity;
 use crate::request::Request;
 use crate::state::Now;
+use crate::{identity, pairs};
 
 /// A request that came in under no configuration.
 pub(super) fn refuse_unknown() -> Action {
@@ -15,7 +15,8 @@ pub(super) fn refuse_unknown() -> Action {
 
 impl Plugin {
     pub(super) fn request_headers(&self) -> Action {
-        let Some(headers) = raw::request_headers() else {
+        let bytes = raw::request_headers();
+        let Some(headers) = bytes.as_deref().and_then(pairs::read) else {
             return self.deny(&Denial::AmbiguousPath);
         };
         let request = Request::new(&headers);
@@ -43,7 +44,8 @@ impl Plugin {
     }
 
     pub(super) fn request_trailers(&self) -> Action {
-        match raw::request_trailers() {
+        let bytes = raw::request_trailers();
+        match bytes.as_deref().and_then(pairs::read) {
             Some(trailers)
                 if self.remove_reserved(&Request::new(&trailers), raw::REQUEST_TRAILERS) =>
             {

@@ -12,9 +12,9 @@ use crate::shared::{Found, Scope, Seen, SharedData};
 const HEADER: &[u8] = b"x-latchkey-trap";
 const WISH: &[u8] = b"trap";
 
-pub(super) fn at_request(plugin: &Plugin, headers: &[(Vec<u8>, Vec<u8>)]) {
-    let wish = headers.iter().find(|(name, _)| name == HEADER);
-    match wish.map(|(_, value)| value.as_slice()) {
+pub(super) fn at_request(plugin: &Plugin, headers: &[(&[u8], &[u8])]) {
+    let wish = headers.iter().find(|(name, _)| *name == HEADER);
+    match wish.map(|(_, value)| *value) {
         Some(b"request") => trap("in a request"),
         Some(b"holder") => {
             let written = EnvoySharedData.write(&key(plugin), WISH, Seen::Anything);

@@ -17,7 +17,7 @@ fn map() {
             let mut written = u32::try_from(headers.len()).unwrap().to_le_bytes().to_vec();
             written.extend(sizes.flat_map(|size| u32::try_from(size).unwrap().to_le_bytes()));
             for (name, value) in &headers {
-                written.extend([name.as_slice(), b"\0", value, b"\0"].concat());
+                written.extend([name, &b"\0"[..], value, b"\0"].concat());
             }
             assert!(bytes.is_empty() || bytes.starts_with(&written));
         });

@@ -40,7 +40,11 @@ fn headers() {
             let headers = read(text, good.as_bytes());
             let mut gate = Gate::new(Rc::new(config.clone()));
             let shared = Memory::default();
-            let request = Request::new(&headers);
+            let view: Vec<_> = headers
+                .iter()
+                .map(|(name, value)| (name.as_slice(), value.as_slice()))
+                .collect();
+            let request = Request::new(&view);
             let decision = light(|| gate.decide(&request, &shared, &AnySignature, START));
             let Verdict::Pass(pass) = decision.verdict else {
                 return;

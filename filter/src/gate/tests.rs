@@ -90,7 +90,7 @@ impl Place {
         let headers: Vec<_> = [(":method", method), (":path", path)]
             .iter()
             .chain(others)
-            .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
             .collect();
         let request = Request::new(&headers);
         self.gate

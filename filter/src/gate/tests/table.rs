@@ -85,7 +85,9 @@ fn outcome(row: &Row, config: &Config, gate: &mut Gate, shared: &Memory) -> Outc
     let kept = fields
         .iter()
         .filter(|(name, _)| !config.identity.is_reserved(name));
-    let seen: Fields = kept.cloned().collect();
+    let seen: Vec<_> = kept
+        .map(|(name, value)| (name.as_slice(), value.as_slice()))
+        .collect();
     match gate
         .decide(&Request::new(&seen), shared, &SoftwareCheck, START)
         .verdict
