@@ -2,7 +2,7 @@
 # outdated.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo smoke stack test lint fuzz wasm clean
+.PHONY: help demo smoke stack test lint fuzz bench wasm clean
 
 MODULE := envoy/latchkey.wasm
 TRAPPING := $(or $(CARGO_TARGET_DIR),target)/latchkey-trap.wasm
@@ -31,6 +31,9 @@ lint: ## format, clippy natively and on wasm, docs, dependencies
 
 fuzz: ## every fuzz target for 60 s (FUZZ_SECONDS), and a table; fails on a crash
 	@tools/fuzz
+
+bench: $(MODULE) $(ENVOY_BINARY) ## what the filter costs: tables with medians, p99 and ratios, in a minute or two
+	@tools/bench
 
 wasm: $(MODULE) ## the optimised filter module, envoy/latchkey.wasm, and its sha256
 	@cat $(MODULE).sha256
