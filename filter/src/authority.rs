@@ -5,6 +5,8 @@
 pub(crate) struct Host {
     name: String,
     port: Option<u16>,
+    /// Whether the port is the one at which the request came in, so that naming it says nothing.
+    is_own_port: bool,
 }
 
 /// Hosts that a rule is for.
@@ -42,10 +44,11 @@ impl HostPattern {
         self.has_name(host) && self.port.is_none_or(|port| host.port == Some(port))
     }
 
-    /// Whether `host` is one of these to the letter. Envoy compares the port too when it chooses a virtual host: one that is not named
-    /// can lead to another app than the pattern means.
-    pub(crate) fn matches_to_the_letter(&self, host: &Host) -> bool {
-        self.has_name(host) && self.port == host.port
+    /// Whether `host` is one of these, at the port that is named here or at which the request came in. Envoy compares the port too when
+    /// it chooses a virtual host: any other one can lead to another app than the pattern means.
+    pub(crate) fn matches_with_port(&self, host: &Host) -> bool {
+        let has_port = self.port == host.port || self.port.is_none() && host.is_own_port;
+        self.has_name(host) && has_port
     }
 
     fn has_name(&self, host: &Host) -> bool {
@@ -82,7 +85,15 @@ impl Host {
         (is_address || name.split('.').all(is_label)).then(|| Self {
             name: name.to_ascii_lowercase(),
             port,
+            is_own_port: false,
         })
+    }
+
+    /// The host of a request that came in at this port of the gateway.
+    #[must_use]
+    pub(crate) fn at(mut self, port: Option<u16>) -> Self {
+        self.is_own_port = port.is_some() && port == self.port;
+        self
     }
 
     /// Whether a port was sent with it.
@@ -172,13 +183,18 @@ mod tests {
 
     /// Where a port decides the virtual host, it decides here.
     #[test]
-    fn a_port_that_is_not_named_does_not_match_to_the_letter() {
+    fn a_port_that_nobody_named_does_not_open_anything() {
         let host = |text: &str| Host::parse(text.as_bytes()).unwrap();
         let without = HostPattern::parse("a.com").unwrap();
         let with = HostPattern::parse("a.com:8443").unwrap();
-        assert!(without.matches(&host("a.com:1")) && without.matches_to_the_letter(&host("a.com")));
-        assert!(!without.matches_to_the_letter(&host("a.com:1")));
-        assert!(with.matches_to_the_letter(&host("a.com:8443")));
+        assert!(without.matches(&host("a.com:1")) && without.matches_with_port(&host("a.com")));
+        assert!(!without.matches_with_port(&host("a.com:1")));
+        assert!(with.matches_with_port(&host("a.com:8443")));
         assert!(!with.matches(&host("a.com")) && !with.matches(&host("a.com:1")));
+        assert!(without.matches_with_port(&host("a.com:8000").at(Some(8000))));
+        for other in [host("a.com:8000").at(Some(1)), host("a.com:8000").at(None)] {
+            assert!(!without.matches_with_port(&other));
+        }
+        assert!(!with.matches_with_port(&host("a.com:8000").at(Some(8000))));
     }
 }

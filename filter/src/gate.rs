@@ -289,7 +289,8 @@ fn rule<'a>(
     path: Option<&str>,
 ) -> Result<Option<&'a Rule>, Denial> {
     let host = if config.has_host_rules() {
-        Some(Host::parse(request.authority()).ok_or(Denial::AmbiguousHost)?)
+        let host = Host::parse(request.authority()).ok_or(Denial::AmbiguousHost)?;
+        Some(host.at(request.port()))
     } else {
         None
     };

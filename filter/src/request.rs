@@ -6,6 +6,7 @@ use crate::cookie;
 /// One request, as the host handed it over.
 pub(crate) struct Request<'a> {
     headers: &'a [(&'a [u8], &'a [u8])],
+    port: Option<u16>,
 }
 
 /// The credential of a request.
@@ -27,7 +28,22 @@ pub(crate) struct Ambiguous;
 
 impl<'a> Request<'a> {
     pub(crate) const fn new(headers: &'a [(&'a [u8], &'a [u8])]) -> Self {
-        Self { headers }
+        Self {
+            headers,
+            port: None,
+        }
+    }
+
+    /// The same, come in at this port of the gateway.
+    #[must_use]
+    pub(crate) const fn at(mut self, port: Option<u16>) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// The port of the gateway at which it came in, where the host told it.
+    pub(crate) const fn port(&self) -> Option<u16> {
+        self.port
     }
 
     /// The names of all headers.

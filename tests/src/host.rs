@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use wasmtime::Module;
 
-pub use abi::Status;
+pub use abi::{OWN_PORT, Status};
 pub use callout::{Callout, Response};
 pub use headers::HeaderMap;
 pub use module::{latchkey, latchkey_bytes, shipped_capabilities, trapping};

@@ -37,8 +37,8 @@ enum Place {
 impl Rule {
     /// Whether the rule is for this request. `path` is [decoded](path::decoded); where no `host` is given, hosts are not asked.
     ///
-    /// What opens matches a host to the letter, what demands by its name: a port that nobody named must not lead around a demand, nor to
-    /// another virtual host than the one that was meant to be open.
+    /// What opens matches a host with its port, what demands by its name alone: a port that nobody named must neither lead around a demand
+    /// nor to another virtual host than the one that was meant to be open.
     pub(crate) fn matches(&self, method: &[u8], path: &str, host: Option<&Host>) -> bool {
         let is_there = match &self.place {
             Place::Exactly(exact) => path == exact,
@@ -46,7 +46,7 @@ impl Rule {
         };
         let is_host = |pattern: &HostPattern, host: &Host| {
             if self.passes_without_token() {
-                pattern.matches_to_the_letter(host)
+                pattern.matches_with_port(host)
             } else {
                 pattern.matches(host)
             }

@@ -69,6 +69,13 @@ pub(super) fn log_line(line: &Line) {
     log(level, &line.text);
 }
 
+/// The port at which the request came in.
+pub(super) fn own_port() -> Option<u16> {
+    // A path of the ABI ends each step with NUL, and a number is 8 bytes, little-endian.
+    let bytes = raw::property(b"destination\0port\0")?;
+    u16::try_from(i64::from_le_bytes(bytes.try_into().ok()?)).ok()
+}
+
 pub(super) fn response_status() -> Option<u16> {
     let status = raw::response_header(":status")?;
     std::str::from_utf8(&status).ok()?.parse().ok()

@@ -39,6 +39,12 @@ unsafe extern "C" {
         value_size: usize,
     ) -> u32;
     fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize) -> u32;
+    fn proxy_get_property(
+        path: *const u8,
+        path_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
     fn proxy_get_shared_data(
         key: *const u8,
         key_size: usize,
@@ -139,6 +145,15 @@ pub(super) fn remove_header(map: u32, name: &[u8]) -> bool {
     // SAFETY: the host copies the slice during the call.
     let status = unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) };
     status == OK
+}
+
+/// A property of the request that is being looked at; `None` when the host does not tell it.
+pub(super) fn property(path: &[u8]) -> Option<Vec<u8>> {
+    let (mut data, mut size) = (std::ptr::null_mut(), 0);
+    // SAFETY: the host copies the path during the call; the pointers live through it, and the host fills them or leaves them.
+    let status =
+        unsafe { proxy_get_property(path.as_ptr(), path.len(), &raw mut data, &raw mut size) };
+    (status == OK).then(|| take(data, size))
 }
 
 /// Reads one value of shared data.

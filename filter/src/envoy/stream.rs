@@ -19,7 +19,10 @@ impl Plugin {
         let Some(headers) = bytes.as_deref().and_then(pairs::read) else {
             return self.deny(&Denial::AmbiguousPath);
         };
-        let request = Request::new(&headers);
+        let mut request = Request::new(&headers);
+        if self.config.has_host_rules() && request.authority().contains(&b':') {
+            request = request.at(host::own_port());
+        }
         #[cfg(feature = "trap")]
         super::trap::at_request(self, &headers);
         if !self.remove_reserved(&request, raw::REQUEST_HEADERS) {

@@ -32,7 +32,7 @@ fn reading() {
                 None => plain == text,
             };
             assert_eq!(
-                pattern.matches_to_the_letter(&host),
+                pattern.matches_with_port(&host),
                 to_the_letter,
                 "{plain} {text}"
             );

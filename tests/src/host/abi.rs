@@ -28,6 +28,9 @@ impl Status {
     pub const ODD: [i32; 10] = [1, 2, 3, 4, 5, 6, 7, 8, 10, 99];
 }
 
+/// The port at which all requests come in, as the property `destination.port` tells it.
+pub const OWN_PORT: u16 = 8000;
+
 /// `errno` of WASI for a call outside the capability list (`ENOTCAPABLE`).
 pub(crate) const WASI_NOT_CAPABLE: i32 = 76;
 /// `errno` of WASI for an argument out of range.

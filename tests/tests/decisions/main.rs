@@ -2,4 +2,5 @@
 
 mod envoy;
 mod module;
+mod ports;
 mod trailers;

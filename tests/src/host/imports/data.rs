@@ -2,7 +2,7 @@
 
 use wasmtime::Linker;
 
-use crate::host::abi::Status;
+use crate::host::abi::{OWN_PORT, Status};
 use crate::host::crypto::{failure, verify_signature};
 use crate::host::imports::import;
 use crate::host::shared_data::Access;
@@ -65,9 +65,12 @@ pub(crate) fn define(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     import!(
         linker,
         "proxy_get_property",
-        |caller, path: u32, size: u32, _out: u32, _out_size: u32| {
-            read(caller, path, size)?;
-            Err(Status::NotFound.into())
+        |caller, path: u32, size: u32, out: u32, out_size: u32| {
+            let path = read(caller, path, size)?;
+            if path.strip_suffix(b"\0").unwrap_or(&path) != b"destination\0port" {
+                return Err(Status::NotFound.into());
+            }
+            give(caller, &i64::from(OWN_PORT).to_le_bytes(), out, out_size)
         }
     );
     import!(
