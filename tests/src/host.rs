@@ -8,6 +8,7 @@ mod abi;
 mod callout;
 mod crypto;
 mod headers;
+mod hostile;
 mod imports;
 mod module;
 mod request;
@@ -27,6 +28,7 @@ use wasmtime::Module;
 pub use abi::{OWN_PORT, Status};
 pub use callout::{Callout, Response};
 pub use headers::HeaderMap;
+pub use hostile::Returned;
 pub use module::{latchkey, latchkey_bytes, shipped_capabilities, trapping};
 pub use request::{LocalReply, Reply, Request, get, post};
 pub use shared_data::{Access, SharedData};
@@ -228,27 +230,6 @@ impl Host {
             .collect()
     }
 
-    /// Makes an import answer this status, and do nothing else, from now on.
-    pub fn force(&mut self, import: &str, status: i32) {
-        let mut world = self.world.borrow_mut();
-        world.forced.insert(import.to_owned(), status);
-    }
-
-    /// Ends all that [`Host::force`] began.
-    pub fn stop_forcing(&mut self) {
-        self.world.borrow_mut().forced.clear();
-    }
-
-    /// Whether the foreign function `verify_signature` exists.
-    pub fn set_native_verification(&mut self, exists: bool) {
-        self.world.borrow_mut().has_verify_signature = exists;
-    }
-
-    /// Whether `verify_signature` finds every signature wrong, good ones too.
-    pub fn set_native_refusal(&mut self, refuses: bool) {
-        self.world.borrow_mut().refuses_signatures = refuses;
-    }
-
     /// How many signatures `verify_signature` has checked.
     pub fn native_checks(&self) -> u64 {
         self.world.borrow().native_checks
@@ -291,6 +272,11 @@ impl VmHandle<'_> {
     /// The text of the trap that ended it, if one did.
     pub fn failure(self) -> Option<String> {
         self.host.vms[self.place].failure.clone()
+    }
+
+    /// Calls an export with any numbers; what it answers, or `None` when it answers nothing or trapped.
+    pub fn call(self, export: &'static str, arguments: &[u32]) -> Option<i32> {
+        self.host.vms[self.place].call(export, arguments)
     }
 
     /// Whether it took its configuration. If not, Envoy skips the filter there.

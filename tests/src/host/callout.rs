@@ -20,8 +20,10 @@ pub struct Callout {
     /// When it was sent, on the monotonic clock, in nanoseconds.
     pub sent_at: u64,
     pub(crate) instance: u64,
-    pub(crate) root: u32,
-    pub(crate) token: u32,
+    /// The root context that sent it.
+    pub root: u32,
+    /// The number that the host gave it within its VM.
+    pub token: u32,
 }
 
 impl Callout {

@@ -104,6 +104,7 @@ pub(crate) fn enter(
         )));
     }
     let mut world = state.world();
+    world.import = name;
     world.trace.insert((state.export, name));
     Ok(world.forced.get(name).copied())
 }

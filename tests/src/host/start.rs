@@ -7,6 +7,7 @@ use std::rc::Rc;
 use wasmtime::Module;
 
 use crate::host::Host;
+use crate::host::hostile::Returned;
 use crate::host::module::{latchkey, shipped_capabilities};
 use crate::host::state::Capabilities;
 use crate::host::world::{Random, SECOND, World};
@@ -84,6 +85,20 @@ impl Starting {
         if let Some(list) = &mut self.capabilities {
             assert!(list.remove(name), "{name} is in the list");
         }
+        self
+    }
+
+    /// Makes an import answer this status from the beginning; see [`Host::force`].
+    #[must_use]
+    pub fn forcing(mut self, import: &str, status: i32) -> Self {
+        self.world.forced.insert(import.to_owned(), status);
+        self
+    }
+
+    /// Makes an import return other data from the beginning; see [`Host::return_instead`].
+    #[must_use]
+    pub fn returning(mut self, import: &str, data: Returned) -> Self {
+        self.world.returned.insert(import.to_owned(), data);
         self
     }
 

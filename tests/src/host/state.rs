@@ -13,6 +13,7 @@ use crate::host::abi::{
 };
 use crate::host::callout::Response;
 use crate::host::headers::HeaderMap;
+use crate::host::hostile::Returned;
 use crate::host::request::LocalReply;
 use crate::host::world::World;
 
@@ -153,7 +154,15 @@ pub(crate) fn give(
     out_at: u32,
     out_size: u32,
 ) -> Result<(), Stop> {
-    let size = u32::try_from(bytes.len()).map_err(|_| Status::InternalFailure)?;
+    let returned = {
+        let world = caller.data().world();
+        world.returned.get(world.import).cloned()
+    };
+    let bytes = match &returned {
+        Some(Returned::Bytes(bytes)) => bytes,
+        _ => bytes,
+    };
+    let mut size = u32::try_from(bytes.len()).map_err(|_| Status::InternalFailure)?;
     let mut at = 0;
     if size > 0 {
         let allocate = caller.data().allocate.clone();
@@ -166,6 +175,11 @@ pub(crate) fn give(
             return Err(Status::InvalidMemoryAccess.into());
         }
         write(caller, at, bytes)?;
+    }
+    match returned {
+        Some(Returned::NoPointer) => at = 0,
+        Some(Returned::NoSize) => size = 0,
+        _ => {}
     }
     write_u32(caller, out_at, at)?;
     write_u32(caller, out_size, size)

@@ -173,9 +173,14 @@ impl Vm {
         let is_there = self.failure.is_none()
             && state.instance == callout.instance
             && state.roots.contains_key(&callout.root);
-        if !is_there {
-            return false;
+        if is_there {
+            self.call_back(callout, response);
         }
+        is_there
+    }
+
+    /// The callback of a call-out, whether the root context is there or not.
+    pub(crate) fn call_back(&mut self, callout: &Callout, response: Response) {
         let size = |size| u32::try_from(size).expect("below 4 GiB");
         let arguments = [
             callout.root,
@@ -184,10 +189,9 @@ impl Vm {
             size(response.body.len()),
             size(response.trailers.len()),
         ];
-        state.response = Some(response);
+        self.store.data_mut().response = Some(response);
         self.call("proxy_on_http_call_response", &arguments);
         self.store.data_mut().response = None;
-        true
     }
 
     /// Ends the VM as a trap would.
@@ -199,7 +203,7 @@ impl Vm {
     }
 
     /// Calls an export, if there is one and Envoy may call it. `None`: not called, without a result, or it trapped.
-    fn call(&mut self, export: &'static str, arguments: &[u32]) -> Option<i32> {
+    pub(crate) fn call(&mut self, export: &'static str, arguments: &[u32]) -> Option<i32> {
         let may_be_called = export == "_initialize" || self.capabilities.allow(export);
         if self.failure.is_some() || !may_be_called {
             return None;

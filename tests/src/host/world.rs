@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest as _, Sha256};
 
 use crate::host::callout::Callout;
+use crate::host::hostile::Returned;
 use crate::host::shared_data::SharedData;
 
 /// Nanoseconds of a second.
@@ -25,6 +26,10 @@ pub(crate) struct World {
     pub(crate) logs: Vec<String>,
     /// Statuses that imports are made to answer, by name.
     pub(crate) forced: BTreeMap<String, i32>,
+    /// Data that imports are made to return, by name.
+    pub(crate) returned: BTreeMap<String, Returned>,
+    /// The import that was called last.
+    pub(crate) import: &'static str,
     pub(crate) has_verify_signature: bool,
     pub(crate) refuses_signatures: bool,
     pub(crate) native_checks: u64,
@@ -47,6 +52,8 @@ impl World {
             metrics: BTreeMap::new(),
             logs: Vec::new(),
             forced: BTreeMap::new(),
+            returned: BTreeMap::new(),
+            import: "",
             has_verify_signature: true,
             refuses_signatures: false,
             native_checks: 0,
