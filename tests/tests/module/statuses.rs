@@ -59,6 +59,25 @@ fn odd_statuses_while_configuring_never_open_the_gate() {
     }
 }
 
+/// At the first ticks, when the gateway token is read and the lease is taken.
+#[test]
+fn odd_statuses_at_the_first_ticks_never_trap() {
+    let healthy = healthy();
+    for (import, status) in attacks() {
+        let attack = format!("{import} {status}");
+        let mut envoy = starting().vms(1);
+        envoy.force(&import, status);
+        sync_if_it_polls(&mut envoy);
+        assert_eq!(envoy.vm(0).failure(), None, "{attack}");
+        envoy.stop_forcing();
+        send_all(&mut envoy, &healthy, &attack);
+        envoy.advance(Duration::from_secs(6));
+        sync_if_it_polls(&mut envoy);
+        send_all(&mut envoy, &healthy, &attack);
+        assert_eq!(envoy.vm(0).failure(), None, "{attack}");
+    }
+}
+
 /// And with the calls of tick and call-out: what is revoked stays so, and what is acknowledged is in force.
 #[test]
 fn odd_statuses_while_polling_never_trap() {
