@@ -70,7 +70,7 @@ fn an_answer_that_comes_late_is_dropped() {
     envoy.advance(Duration::from_secs(17));
     envoy.answer_as(&poll.callout, root, call, late.clone());
     assert_eq!(status(&mut envoy, "dave"), 200);
-    assert!(envoy.update(&demanding()));
+    assert!(envoy.update(demanding()));
     envoy.drain();
     envoy.answer_as(&poll.callout, root, call, late);
     assert_eq!(envoy.vm(0).failure(), None);

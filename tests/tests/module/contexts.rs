@@ -97,7 +97,7 @@ fn configurations_of_one_vm_do_not_mix() {
     assert!(envoy.vm(0).request(get("/orders")).passed());
     envoy.drain();
     assert!(envoy.vm(0).request(get("/orders")).passed());
-    assert!(envoy.update(&demanding()));
+    assert!(envoy.update(demanding()));
     assert_eq!(envoy.vm(0).request(get("/orders")).status(), 401);
     envoy.drain();
     assert_eq!(envoy.vm(0).request(get("/orders")).status(), 401);
