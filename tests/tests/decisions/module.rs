@@ -6,11 +6,35 @@ use std::time::Duration;
 use decisions::{Configuration, Outcome, Row, Run, State, rows, sessions_that_ended};
 use serde_json::Value;
 use tests::gateway::page;
-use tests::host::{HeaderMap, Host, Reply, Request};
+use tests::host::{HeaderMap, Host, Reply, Request, Starting};
 use tests::issuer::START;
 
-fn host(configuration: Configuration, state: State) -> Host {
-    let mut host = Host::latchkey(&configuration.document()).vms(1);
+/// One process for each configuration and state that rows ask for, started as `change` says.
+struct Hosts {
+    started: BTreeMap<(Configuration, State), Host>,
+    change: fn(Starting) -> Starting,
+}
+
+impl Hosts {
+    fn new(change: fn(Starting) -> Starting) -> Self {
+        Self {
+            started: BTreeMap::new(),
+            change,
+        }
+    }
+
+    fn send(&mut self, row: &Row) -> Outcome {
+        let started = self.started.entry((row.configuration, row.state));
+        let host = started.or_insert_with(|| {
+            let start = (self.change)(Host::latchkey(&row.configuration.document()));
+            in_state(start.vms(1), row.state)
+        });
+        let request = Request::of(row.request.fields(), row.request.trailers.clone());
+        outcome(&host.vm(0).request(request))
+    }
+}
+
+fn in_state(mut host: Host, state: State) -> Host {
     if state != State::Unsynced {
         let ended = sessions_that_ended().into_iter();
         host.answer_feed(ended.fold(page(), |page, session| page.revoking(session)));
@@ -54,24 +78,15 @@ fn outcome(reply: &Reply) -> Outcome {
     }
 }
 
-fn send(host: &mut Host, row: &Row) -> Outcome {
-    let request = Request::of(row.request.fields(), row.request.trailers.clone());
-    outcome(&host.vm(0).request(request))
-}
-
 /// TV-*, FR-*, CK-*: every row of the decision table, on the module as it ships. Each row gets an answer, and none
 /// of them a trap. ER-03: every bad, expired or revoked token is refused with one answer.
 #[test]
 fn the_decision_table_holds_on_the_module() {
-    let mut hosts = BTreeMap::new();
+    let mut hosts = Hosts::new(|start| start);
     let (mut faults, mut refusals) = (Vec::new(), Vec::new());
     let rows = rows(START);
     for row in &rows {
-        let place = (row.configuration, row.state);
-        let host = hosts
-            .entry(place)
-            .or_insert_with(|| host(row.configuration, row.state));
-        let outcome = send(host, row);
+        let outcome = hosts.send(row);
         if let Outcome::Answer {
             status: 401, code, ..
         } = &outcome
@@ -91,4 +106,19 @@ fn the_decision_table_holds_on_the_module() {
         rows.len(),
         faults.join("\n")
     );
+}
+
+/// SC-05: nor does any row depend on what the capability list leaves out.
+#[test]
+fn the_capability_list_changes_no_row_of_the_table() {
+    let mut restricted = Hosts::new(|start| start);
+    let mut unrestricted = Hosts::new(Starting::unrestricted);
+    for row in rows(START) {
+        let (one, other) = (restricted.send(&row), unrestricted.send(&row));
+        assert_eq!(one, other, "{row:?}");
+    }
+    for host in restricted.started.values() {
+        let is_refused = |line: &String| line.contains("capability list");
+        assert!(!host.logs().iter().any(is_refused));
+    }
 }
