@@ -47,14 +47,18 @@ pub(crate) fn run() -> bool {
     let mut rows = BTreeMap::<String, Row>::new();
     for round in 0..ROUNDS {
         for (class, token) in &tokens {
-            let request = get("/orders").bearer(token);
             let row = rows.entry(class.clone()).or_insert_with(|| Row::new(class));
-            let reply = if round == 0 {
-                host.vm(0).request(request)
-            } else {
-                row.time(|| host.vm(0).request(request))
-            };
-            assert!(!reply.passed(), "{class} passed");
+            // A 99th percentile of few samples would be their largest.
+            let is_held_to_it = class == NORMAL || class.starts_with("size");
+            for _ in 0..if is_held_to_it { 10 } else { 1 } {
+                let request = get("/orders").bearer(token);
+                let reply = if round == 0 {
+                    host.vm(0).request(request)
+                } else {
+                    row.time(|| host.vm(0).request(request))
+                };
+                assert!(!reply.passed(), "{class} passed");
+            }
         }
     }
     let mut rows: Vec<_> = rows.into_values().collect();
