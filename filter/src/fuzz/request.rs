@@ -95,7 +95,7 @@ fn needs_token(headers: &Headers) -> bool {
     !is_preflight && !is_free
 }
 
-/// Every field, every comma, every cookie of that name counts.
+/// Every field of the scheme Bearer, every comma in it, every cookie of that name counts.
 fn credentials(headers: &Headers) -> usize {
     let of = |name: &'static [u8]| {
         headers
@@ -103,8 +103,12 @@ fn credentials(headers: &Headers) -> usize {
             .filter(move |(other, _)| other == name)
             .map(|(_, value)| value)
     };
+    let is_bearer = |value: &&Vec<u8>| {
+        let scheme = value.split(|byte| !byte.is_ascii_graphic()).next();
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
+    };
     let fields = of(b"authorization")
-        .filter(|value| value.to_ascii_lowercase().starts_with(b"bearer"))
+        .filter(is_bearer)
         .flat_map(|value| value.split(|byte| *byte == b','))
         .count();
     let cookies = of(b"cookie")

@@ -106,7 +106,7 @@ impl Story {
     }
 
     /// Who was refused once is refused by every VM, whether it has looked before or not.
-    pub(super) fn look(&mut self) {
+    fn look(&mut self) {
         for number in 1..20 {
             let session = session(number);
             let fresh = self.process.is_revoked(session);
