@@ -85,18 +85,17 @@ pub(super) fn response_body(size: usize) -> Vec<u8> {
     raw::buffer(raw::BODY_OF_CALL, size).unwrap_or_default()
 }
 
-/// Sends the answer and stops the request here, whatever the host says to it.
+/// Sends the answer and stops the request here. An answer that the host does not take becomes a bare 503: a client that is told nothing
+/// waits until the stream times out.
 pub(super) fn answer(answer: &Answer) -> Action {
     let headers: Vec<_> = answer
         .headers
         .iter()
         .map(|(name, value)| (*name, value.as_str()))
         .collect();
-    raw::send_local_response(
-        answer.status,
-        &answer.details,
-        &pairs::write(&headers),
-        &answer.body,
-    );
+    let headers = pairs::write(&headers);
+    if !raw::send_local_response(answer.status, &answer.details, &headers, &answer.body) {
+        raw::send_local_response(503, "latchkey_answer_refused", &pairs::write(&[]), "");
+    }
     Action::Pause
 }
