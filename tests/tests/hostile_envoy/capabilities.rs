@@ -3,6 +3,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tests::client::Client;
 use tests::gate::Gate;
 use tests::issuer::issuer;
@@ -52,9 +53,20 @@ fn without(capability: &str) -> String {
     with(&shipped, &line, "")
 }
 
+/// With a rule for which the filter asks at which port a request came in.
+fn with_a_host() -> Value {
+    let mut configuration = configuration();
+    let rules = configuration["rules"].as_array_mut().unwrap();
+    rules.push(json!({
+        "match": { "prefix": "/host", "hosts": ["localhost", "127.0.0.1"] },
+        "require": "none",
+    }));
+    configuration
+}
+
 /// What clients get at a gate with this Envoy configuration, once it is `right` or has had its time; nothing where Envoy does not start.
 fn results(envoy: &str, right: Option<&[String]>) -> Option<Vec<String>> {
-    let gate = Gate::start_changed(envoy, &configuration(), &issuer(), |_| Answer::Right);
+    let gate = Gate::start_changed(envoy, &with_a_host(), &issuer(), |_| Answer::Right);
     let gate = gate.ok()?;
     gate.companion.revoke(tests::issuer::session("bob").id);
     let client = gate.stack.client().unwrap();
@@ -88,6 +100,7 @@ fn asked(client: &Client) -> Vec<String> {
         ("ready", client.get(READY_PATH)),
         ("none", forged("/orders")),
         ("public", forged("/public/page")),
+        ("host", forged("/host")),
         ("good", forged("/orders").bearer(&token_of("alice"))),
         ("bad", forged("/orders").bearer("a.b.c")),
         ("revoked", forged("/orders").bearer(&token_of("bob"))),
@@ -107,7 +120,7 @@ fn asked(client: &Client) -> Vec<String> {
     answers.to_vec()
 }
 
-/// Issue point 5: the restriction takes nothing away that the filter needs.
+/// SC-05: the restriction takes nothing away that the filter needs.
 #[test]
 fn the_shipped_list_of_capabilities_changes_no_result() {
     let free = results(&unrestricted(), None).unwrap();
@@ -119,6 +132,7 @@ fn the_shipped_list_of_capabilities_changes_no_result() {
             "ready: 200 []".to_owned(),
             "none: 401 []".to_owned(),
             "public: 200 []".to_owned(),
+            "host: 200 []".to_owned(),
             format!("good: 200 [\"{subject}\"]"),
             "bad: 401 []".to_owned(),
             "revoked: 401 []".to_owned(),
