@@ -5,8 +5,8 @@
 pub(crate) struct Host {
     name: String,
     port: Option<u16>,
-    /// Whether the port is the one at which the request came in, so that naming it says nothing.
-    is_own_port: bool,
+    /// The port of the gateway at which the request came in, where that is known.
+    own_port: Option<u16>,
 }
 
 /// Hosts that a rule is for.
@@ -39,15 +39,20 @@ impl HostPattern {
         })
     }
 
-    /// Whether `host` is one of these by its name, and by its port where the pattern names one.
-    pub(crate) fn matches(&self, host: &Host) -> bool {
-        self.has_name(host) && self.port.is_none_or(|port| host.port == Some(port))
+    /// Whether `host` is one of these for a reader to whom a port that was not named says nothing.
+    pub(crate) fn matches_by_name(&self, host: &Host) -> bool {
+        let has_port = |port| host.port.is_none_or(|sent| sent == port);
+        self.has_name(host) && self.port.is_none_or(has_port)
     }
 
-    /// Whether `host` is one of these, at the port that is named here or at which the request came in. Envoy compares the port too when
-    /// it chooses a virtual host: any other one can lead to another app than the pattern means.
+    /// Whether `host` is one of these, at the port that is named here or else at the one at which requests come in. So Envoy chooses a
+    /// virtual host: at any other port the request can be for another app.
     pub(crate) fn matches_with_port(&self, host: &Host) -> bool {
-        let has_port = self.port == host.port || self.port.is_none() && host.is_own_port;
+        let port = host.port.or(host.own_port);
+        let has_port = match self.port {
+            Some(named) => port == Some(named),
+            None => host.port.is_none() || host.port == host.own_port,
+        };
         self.has_name(host) && has_port
     }
 
@@ -72,27 +77,33 @@ impl Host {
             }
             Some(_) | None => (authority, None),
         };
-        let is_address = name
+        // RFC 5952: an address has many spellings, and one of them is the name here.
+        let address = name
             .strip_prefix('[')
             .and_then(|rest| rest.strip_suffix(']'))
-            .is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok());
+            .and_then(|address| address.parse::<std::net::Ipv6Addr>().ok());
         let is_label = |label: &str| {
             !label.is_empty()
                 && label
                     .bytes()
                     .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
         };
-        (is_address || name.split('.').all(is_label)).then(|| Self {
-            name: name.to_ascii_lowercase(),
+        let name = match address {
+            Some(address) => format!("[{address}]"),
+            None if name.split('.').all(is_label) => name.to_ascii_lowercase(),
+            None => return None,
+        };
+        Some(Self {
+            name,
             port,
-            is_own_port: false,
+            own_port: None,
         })
     }
 
     /// The host of a request that came in at this port of the gateway.
     #[must_use]
     pub(crate) fn at(mut self, port: Option<u16>) -> Self {
-        self.is_own_port = port.is_some() && port == self.port;
+        self.own_port = port;
         self
     }
 
@@ -125,6 +136,7 @@ mod tests {
             ("127.0.0.1:80", "127.0.0.1:80"),
             ("[::1]:80", "[::1]:80"),
             ("[::1]", "[::1]"),
+            ("[2001:DB8:0::1]:80", "[2001:db8::1]:80"),
         ] {
             assert_eq!(read(authority).as_deref(), Some(host), "{authority}");
         }
@@ -168,10 +180,10 @@ mod tests {
         let host = |text: &str| Host::parse(text.as_bytes()).unwrap();
         let below = HostPattern::parse("*.example.com").unwrap();
         for name in ["www.example.com", "a.b.example.com", "WWW.example.com:80"] {
-            assert!(below.matches(&host(name)), "{name}");
+            assert!(below.matches_by_name(&host(name)), "{name}");
         }
         for name in ["example.com", "wwwexample.com", "example.com.evil.com"] {
-            assert!(!below.matches(&host(name)), "{name}");
+            assert!(!below.matches_by_name(&host(name)), "{name}");
         }
         for pattern in [
             "", "*", "*.", "**.a", "a.*", "*a.com", "A.com", "a.com:x", "a.com.", "http://a",
@@ -183,18 +195,31 @@ mod tests {
 
     /// Where a port decides the virtual host, it decides here.
     #[test]
-    fn a_port_that_nobody_named_does_not_open_anything() {
-        let host = |text: &str| Host::parse(text.as_bytes()).unwrap();
+    fn a_port_counts_for_one_reader_and_not_for_the_other() {
+        let host = |text: &str, own: u16| Host::parse(text.as_bytes()).unwrap().at(Some(own));
         let without = HostPattern::parse("a.com").unwrap();
         let with = HostPattern::parse("a.com:8443").unwrap();
-        assert!(without.matches(&host("a.com:1")) && without.matches_with_port(&host("a.com")));
-        assert!(!without.matches_with_port(&host("a.com:1")));
-        assert!(with.matches_with_port(&host("a.com:8443")));
-        assert!(!with.matches(&host("a.com")) && !with.matches(&host("a.com:1")));
-        assert!(without.matches_with_port(&host("a.com:8000").at(Some(8000))));
-        for other in [host("a.com:8000").at(Some(1)), host("a.com:8000").at(None)] {
-            assert!(!without.matches_with_port(&other));
+        for (pattern, host, by_name, with_port) in [
+            (&without, host("a.com", 8000), true, true),
+            (&without, host("a.com:8000", 8000), true, true),
+            (&without, host("a.com:1", 8000), true, false),
+            (&with, host("a.com:8443", 8000), true, true),
+            (&with, host("a.com", 8443), true, true),
+            (&with, host("a.com", 8000), true, false),
+            (&with, host("a.com:1", 8443), false, false),
+        ] {
+            assert_eq!(
+                pattern.matches_by_name(&host),
+                by_name,
+                "{pattern:?} {host:?}"
+            );
+            assert_eq!(
+                pattern.matches_with_port(&host),
+                with_port,
+                "{pattern:?} {host:?}"
+            );
         }
-        assert!(!with.matches_with_port(&host("a.com:8000").at(Some(8000))));
+        let unknown = Host::parse(b"a.com:8000").unwrap();
+        assert!(!without.matches_with_port(&unknown));
     }
 }

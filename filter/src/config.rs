@@ -19,7 +19,7 @@ use crate::identity::IdentityHeaders;
 pub(crate) use credentials::Credentials;
 pub(crate) use demands::Demands;
 pub(crate) use reader::Members;
-pub(crate) use rules::{Require, Rule};
+pub(crate) use rules::{Reading, Require, Rule};
 pub(crate) use sources::{Companion, PinnedKeys};
 pub(crate) use staleness::Bounds;
 
@@ -136,10 +136,7 @@ impl Config {
             realm: realm(members.text("realm")?, &issuer)?,
             clock_skew: members.duration("clock_skew", 30, 0..=60)?,
             max_token_lifetime: members.duration("max_token_lifetime", 900, 1..=86_400)?,
-            allowed_origins: credentials::parse_origins(
-                members.texts("allowed_origins")?,
-                &credentials,
-            )?,
+            allowed_origins: credentials::parse_origins(members.texts("allowed_origins")?)?,
             login_page: credentials::parse_login_page(
                 members.text("login_page")?,
                 &rules,
@@ -179,6 +176,9 @@ impl Config {
                 "`credentials.cookie`: pages of other hosts of the site can set the cookie {name} and log a visitor in as somebody else; name it __Host-…"
             ));
         }
+        if !self.allowed_origins.is_empty() && cookie.is_none() {
+            warnings.push("`allowed_origins` has no use without `credentials.cookie`".to_owned());
+        }
         if self.login_page.is_some() && cookie.is_none() {
             warnings.push(
                 "`login_page` without `credentials.cookie`: a browser has no other way to carry a token"
@@ -191,6 +191,11 @@ impl Config {
     /// Whether the decision depends on the path at all.
     pub(crate) fn has_path_rules(&self) -> bool {
         !self.rules.is_empty() || self.ready_path.is_some()
+    }
+
+    /// Whether the decision depends on the method.
+    pub(crate) fn has_method_rules(&self) -> bool {
+        self.rules.iter().any(Rule::names_methods)
     }
 
     /// Whether the decision depends on the host.

@@ -6,14 +6,15 @@ use std::time::Duration;
 use token::{AccessToken, Es256Check, Expected, Rejection};
 
 use crate::authority::Host;
-use crate::config::{Config, Demands, OnStale, Require, Rule};
+use crate::config::{Config, Demands, OnStale, Reading, Require, Rule};
 use crate::denial::Denial;
+use crate::path::{self, Path};
 use crate::request::{Credential, Request};
 use crate::revocations::{Ground, View};
 use crate::shared::SharedData;
 use crate::state::{Now, Staleness};
 use crate::verified::VerifiedTokens;
-use crate::{browser, path, policy};
+use crate::{browser, policy};
 
 /// The gate of one configuration in one VM.
 pub(crate) struct Gate {
@@ -109,7 +110,7 @@ impl Gate {
         if path.is_some() && path == config.ready_path.as_deref() {
             return Ok(Verdict::Ready(self.is_ready(shared, now)));
         }
-        if request.is_ambiguous_upgrade() {
+        if config.has_method_rules() && request.is_ambiguous_upgrade() {
             return Err(Denial::AmbiguousUpgrade);
         }
         let rule = rule(&config, request, path)?;
@@ -165,7 +166,7 @@ impl Gate {
     /// A browser is shown the way to the login page; anybody else is told what is missing.
     fn credential_missing(&self, request: &Request<'_>, path: Option<&str>) -> Denial {
         match (&self.config.login_page, path) {
-            (Some(page), Some(path)) if browser::is_navigation(request) => {
+            (Some(page), Some(path)) if page != path && browser::is_navigation(request) => {
                 Denial::LoginNeeded(browser::login_location(page, path))
             }
             _ => Denial::NoCredential,
@@ -294,11 +295,23 @@ fn rule<'a>(
     } else {
         None
     };
-    let Some(path) = path.map(path::decoded) else {
+    let Some(path) = path.map(Path::new) else {
         return Ok(None);
     };
-    let is_for = |rule: &&Rule| rule.matches(request.method(), &path, host.as_ref());
-    Ok(config.rules.iter().find(is_for))
+    let find = |reading| {
+        let is_for = |rule: &Rule| rule.matches(request.method(), &path, host.as_ref(), reading);
+        config.rules.iter().position(is_for)
+    };
+    let rule = find(Reading::ToTheLetter);
+    if rule != find(Reading::Loosely) {
+        // Another part of the way could meet another rule: which one holds would be a guess.
+        return Err(if path.is_plain() {
+            Denial::AmbiguousHost
+        } else {
+            Denial::AmbiguousPath
+        });
+    }
+    Ok(rule.and_then(|at| config.rules.get(at)))
 }
 
 #[cfg(test)]

@@ -87,6 +87,13 @@ impl<'a> Request<'a> {
             || self.first(b":protocol").is_some()
     }
 
+    /// Whether `Connection` of an upgrade names more than that. Envoy passes it on as it is, and the next hop removes what it names (RFC
+    /// 9110 section 7.6.1): identity headers, if a client names them.
+    pub(crate) fn has_loaded_connection(&self) -> bool {
+        let is_upgrade = |value: &[u8]| value.trim_ascii().eq_ignore_ascii_case(b"upgrade");
+        self.first(b"upgrade").is_some() && !self.all(b"connection").all(is_upgrade)
+    }
+
     /// The one credential, from where the configuration takes any (FR-02, FR-03). Repeats of `authorization` arrive as several pairs or
     /// joined with a comma, which no Bearer value contains; they are ambiguous whatever they hold.
     pub(crate) fn credential(&self, from: &Credentials) -> Result<Credential<'a>, Ambiguous> {

@@ -1,6 +1,6 @@
 //! Where a credential may stand, and what a browser needs besides.
 
-use super::{ConfigError, Members, Rule, rules};
+use super::{ConfigError, Members, Reading, Rule, rules};
 use crate::authority::Host;
 use crate::{cookie, path};
 
@@ -42,17 +42,9 @@ pub(super) fn parse(members: Option<Members<'_>>) -> Result<Credentials, ConfigE
 }
 
 /// Reads `allowed_origins`, in the one spelling that browsers send (RFC 6454 section 6.2): anything else would never match.
-pub(super) fn parse_origins(
-    origins: Option<Vec<String>>,
-    credentials: &Credentials,
-) -> Result<Vec<String>, ConfigError> {
+pub(super) fn parse_origins(origins: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {
     let fault = |problem: String| Err(ConfigError::new("allowed_origins", problem));
-    let Some(origins) = origins else {
-        return Ok(Vec::new());
-    };
-    if credentials.cookie.is_none() {
-        return fault("has no use without `credentials.cookie`".to_owned());
-    }
+    let origins = origins.unwrap_or_default();
     match origins.iter().find(|origin| !is_origin(origin)) {
         Some(origin) => fault(format!(
             "must hold origins such as \"https://www.example.com\", in lower case, without path and default port: {origin:?}"
@@ -62,13 +54,32 @@ pub(super) fn parse_origins(
 }
 
 fn is_origin(origin: &str) -> bool {
-    let (host, default_port) = match origin.split_once("://") {
-        Some(("https", host)) => (host, 443),
-        Some(("http", host)) => (host, 80),
-        Some(_) | None => return false,
+    let Some((scheme, host)) = origin.split_once("://") else {
+        return false;
     };
-    Host::parse(host.as_bytes())
-        .is_some_and(|read| read.to_string() == host && read.port() != Some(default_port))
+    let default_port = match scheme {
+        "https" => Some(443),
+        "http" => Some(80),
+        _ => None,
+    };
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_lowercase())
+        && scheme.bytes().all(|byte| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte)
+        });
+    is_scheme
+        && Host::parse(host.as_bytes()).is_some_and(|read| {
+            read.to_string() == host && (read.port().is_none() || read.port() != default_port)
+        })
+}
+
+/// Where a page may be without a token crossing a network in the clear.
+fn is_secure(origin: &str) -> bool {
+    let loopback = ["http://localhost", "http://127.0.0.1", "http://[::1]"];
+    let is_loopback = |host: &&str| {
+        let rest = origin.strip_prefix(*host);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+    };
+    is_origin(origin) && (origin.starts_with("https://") || loopback.iter().any(is_loopback))
 }
 
 /// Reads `login_page`: a path of this origin, or a page elsewhere. It must be reachable without a token.
@@ -94,15 +105,14 @@ pub(super) fn parse_login_page(
         return Ok(Some(page));
     }
     let path_at = page.split_once("://").and_then(|(scheme, rest)| {
-        let host = rest.find('/')?;
+        let host = rest.find('/').unwrap_or(rest.len());
         scheme.len().checked_add(3)?.checked_add(host)
     });
     let is_page = path_at
         .and_then(|at| page.split_at_checked(at))
         .is_some_and(|(origin, path)| {
-            origin.starts_with("https://")
-                && is_origin(origin)
-                && path::unambiguous(path.as_bytes()) == Some(path)
+            let is_path = path.is_empty() || path::unambiguous(path.as_bytes()) == Some(path);
+            is_secure(origin) && is_path
         });
     if !is_page {
         return fault(
@@ -114,11 +124,11 @@ pub(super) fn parse_login_page(
 
 /// Whether the first rule that is for this path, whatever the host, asks for no token; those before it that are for some hosts, too.
 fn is_open(method: &str, page: &str, rules: &[Rule]) -> bool {
-    let page = path::decoded(page);
+    let page = path::Path::new(page);
     let mut found = false;
     for rule in rules
         .iter()
-        .filter(|rule| rule.matches(method.as_bytes(), &page, None))
+        .filter(|rule| rule.matches(method.as_bytes(), &page, None, Reading::Loosely))
     {
         if !rule.passes_without_token() {
             return false;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{ConfigError, Demands, Members, demands};
 use crate::authority::{Host, HostPattern};
-use crate::path;
+use crate::path::{self, Path};
 
 /// What a rule asks of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,38 +27,55 @@ pub(crate) struct Rule {
     pub(crate) forward_token: Option<bool>,
 }
 
-/// A path as it reads [decoded](path::decoded).
+/// A path in both readings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Place {
-    Exactly(String),
-    Below(String),
+    Exactly(Path),
+    Below(Path),
+}
+
+/// Who reads a request. Envoy routes as the first does, apps may read as the second; where they meet different rules, the request is
+/// refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Characters that are encoded differ from those that are not (RFC 3986 section 2.2), and ports count.
+    ToTheLetter,
+    /// Encoded or not is the same, and a port that was not named says nothing.
+    Loosely,
 }
 
 impl Rule {
-    /// Whether the rule is for this request. `path` is [decoded](path::decoded); where no `host` is given, hosts are not asked.
-    ///
-    /// What opens matches a host with its port, what demands by its name alone: a port that nobody named must neither lead around a demand
-    /// nor to another virtual host than the one that was meant to be open.
-    pub(crate) fn matches(&self, method: &[u8], path: &str, host: Option<&Host>) -> bool {
+    /// Whether the rule is for this request. Where no `host` is given, hosts are not asked.
+    pub(crate) fn matches(
+        &self,
+        method: &[u8],
+        path: &Path,
+        host: Option<&Host>,
+        reading: Reading,
+    ) -> bool {
         let is_there = match &self.place {
-            Place::Exactly(exact) => path == exact,
-            Place::Below(prefix) => path::is_below(path, prefix),
-        };
-        let is_host = |pattern: &HostPattern, host: &Host| {
-            if self.passes_without_token() {
-                pattern.matches_with_port(host)
-            } else {
-                pattern.matches(host)
+            Place::Exactly(exact) => path.in_reading(reading) == exact.in_reading(reading),
+            Place::Below(prefix) => {
+                path::is_below(path.in_reading(reading), prefix.in_reading(reading))
             }
         };
         let has_method =
             |methods: &Vec<String>| methods.iter().any(|name| name.as_bytes() == method);
+        let is_host = |pattern: &HostPattern, host: &Host| match reading {
+            Reading::ToTheLetter => pattern.matches_with_port(host),
+            Reading::Loosely => pattern.matches_by_name(host),
+        };
         let has_host = |hosts: &Vec<HostPattern>| {
             host.is_none_or(|host| hosts.iter().any(|pattern| is_host(pattern, host)))
         };
         is_there
             && self.methods.as_ref().is_none_or(has_method)
             && self.hosts.as_ref().is_none_or(has_host)
+    }
+
+    /// Whether it is for some methods only.
+    pub(crate) const fn names_methods(&self) -> bool {
+        self.methods.is_some()
     }
 
     /// Whether it is for some hosts only.
@@ -70,7 +87,7 @@ impl Rule {
     fn covers(&self, other: &Self) -> bool {
         let is_wider = match (&self.place, &other.place) {
             (Place::Below(prefix), Place::Below(path) | Place::Exactly(path)) => {
-                path::is_below(path, prefix)
+                path::is_below(&path.decoded, &prefix.decoded)
             }
             (Place::Exactly(one), Place::Exactly(other)) => one == other,
             (Place::Exactly(_), Place::Below(_)) => false,
@@ -175,14 +192,17 @@ fn parse_place(matching: &mut Members<'_>) -> Result<Place, ConfigError> {
 
 fn parse_methods(matching: &mut Members<'_>) -> Result<Option<Vec<String>>, ConfigError> {
     let methods = matching.texts("methods")?;
-    let is_method = |name: &String| METHODS.contains(&name.as_str());
+    let is_method = |name: &String| {
+        let is_letter = |byte: u8| byte.is_ascii_uppercase() || byte == b'-';
+        !name.is_empty() && name.bytes().all(is_letter)
+    };
     if methods
         .as_ref()
         .is_some_and(|methods| methods.is_empty() || !methods.iter().all(is_method))
     {
         return Err(ConfigError::new(
             matching.path_of("methods"),
-            "must name at least one registered HTTP method, in capitals",
+            "must name at least one method, in capitals",
         ));
     }
     Ok(methods)
@@ -204,61 +224,16 @@ fn parse_hosts(matching: &mut Members<'_>) -> Result<Option<Vec<HostPattern>>, C
         })
 }
 
-/// The registry of RFC 9110 section 16.1: a misspelt method would be a rule that never matches.
-const METHODS: [&str; 39] = [
-    "ACL",
-    "BASELINE-CONTROL",
-    "BIND",
-    "CHECKIN",
-    "CHECKOUT",
-    "CONNECT",
-    "COPY",
-    "DELETE",
-    "GET",
-    "HEAD",
-    "LABEL",
-    "LINK",
-    "LOCK",
-    "MERGE",
-    "MKACTIVITY",
-    "MKCALENDAR",
-    "MKCOL",
-    "MKREDIRECTREF",
-    "MKWORKSPACE",
-    "MOVE",
-    "OPTIONS",
-    "ORDERPATCH",
-    "PATCH",
-    "POST",
-    "PROPFIND",
-    "PROPPATCH",
-    "PUT",
-    "QUERY",
-    "REBIND",
-    "REPORT",
-    "SEARCH",
-    "TRACE",
-    "UNBIND",
-    "UNCHECKOUT",
-    "UNLINK",
-    "UNLOCK",
-    "UPDATE",
-    "UPDATEREDIRECTREF",
-    "VERSION-CONTROL",
-];
-
-/// The path of a rule, decoded. What looks like a pattern is refused: it would be compared to the letter and match nothing.
-fn literal_path(field: &str, text: &str) -> Result<String, ConfigError> {
+/// The path of a rule. What looks like a pattern is refused: it would be compared to the letter and match nothing.
+fn literal_path(field: &str, text: &str) -> Result<Path, ConfigError> {
     let path = plain_path(field, text)?;
-    if path.contains([
-        '*', '{', '}', '[', ']', '^', '|', '<', '>', '"', '`', '$', '(', ')',
-    ]) {
+    if path.contains(['*', '{', '}', '[', ']', '^', '|', '<', '>', '"', '`']) {
         return Err(ConfigError::new(
             field,
             "must be a path, not a pattern; write characters such as `*` percent-encoded if they are meant",
         ));
     }
-    Ok(path::decoded(&path).into_owned())
+    Ok(Path::new(&path))
 }
 
 /// A path that a request can have in one reading only; any other would never match.

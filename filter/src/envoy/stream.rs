@@ -40,7 +40,7 @@ impl Plugin {
         };
         self.metrics.count_lookup(decision.was_known);
         match decision.verdict {
-            Verdict::Pass(pass) => self.pass(&pass),
+            Verdict::Pass(pass) => self.pass(&pass, &request),
             Verdict::Deny(denial) => self.deny(&denial),
             Verdict::Ready(is_ready) => host::answer(&readiness(is_ready)),
         }
@@ -69,7 +69,7 @@ impl Plugin {
         })
     }
 
-    fn pass(&self, pass: &Pass) -> Action {
+    fn pass(&self, pass: &Pass, request: &Request<'_>) -> Action {
         let mut is_done = true;
         if pass.drops_authorization {
             is_done &= raw::remove_header(raw::REQUEST_HEADERS, b"authorization");
@@ -78,6 +78,9 @@ impl Plugin {
             Cookies::Kept => {}
             Cookies::Others(others) => is_done &= raw::replace_header("cookie", others),
             Cookies::Removed => is_done &= raw::remove_header(raw::REQUEST_HEADERS, b"cookie"),
+        }
+        if request.has_loaded_connection() {
+            is_done &= raw::replace_header("connection", b"Upgrade");
         }
         for (name, value) in &pass.identity {
             is_done &= raw::replace_header(name, value.as_bytes());

@@ -1,6 +1,6 @@
 //! Paths.
 
-use crate::path::{self, is_below, unambiguous};
+use crate::path::{Path, is_below, unambiguous};
 
 use super::light;
 
@@ -22,7 +22,7 @@ fn reading() {
             assert!(matches!(target.get(path.len()), None | Some(b'?' | b'#')));
             let plain = segments(path.as_bytes());
             assert_eq!(overeager(path.as_bytes()), plain, "{path}");
-            let said = path::decoded(path);
+            let said = Path::new(path).decoded;
             assert_eq!(said.as_bytes(), decoded(path.as_bytes()), "{path}");
             let Some(prefix) = unambiguous(prefix) else {
                 return;
@@ -30,7 +30,7 @@ fn reading() {
             let mut of_prefix = segments(prefix.as_bytes());
             of_prefix.pop_if(|last| last.is_empty());
             assert_eq!(
-                is_below(&said, &path::decoded(prefix)),
+                is_below(&said, &Path::new(prefix).decoded),
                 plain.starts_with(&of_prefix),
                 "{path} {prefix}"
             );

@@ -142,6 +142,17 @@ fn a_navigation_without_a_credential_goes_to_the_login_page() {
         let denied = denial(&place.sends(method, "/orders", headers, START));
         assert_eq!(denied, Some(expected), "{method} {headers:?}");
     }
+    let mut elsewhere = Place::synced(json!({
+        "login_page": "/login",
+        "rules": [{ "match": { "prefix": "/login", "hosts": ["one.example.com"] }, "require": "none" }],
+    }));
+    let at_another_host = [navigation, (":authority", "two.example.com")];
+    let denied = denial(&elsewhere.sends("GET", "/login", &at_another_host, START));
+    assert_eq!(
+        denied,
+        Some(Denial::NoCredential),
+        "not sent to where it is"
+    );
     let mut unsynced = Place::new(json!({
         "login_page": "/login",
         "rules": [{ "match": { "prefix": "/login" }, "require": "none" }],

@@ -153,51 +153,64 @@ fn a_revoked_token_is_not_told_what_it_lacks() {
     assert_eq!(denial(&place.shows(&alice(), START)), Some(Denial::Revoked));
 }
 
-/// A host that only looks like another must not get around the rule for it.
+/// A host that only looks like another must not get around the rule for it, nor a port lead to an app that another rule is for.
 #[test]
 fn a_rule_for_a_host_cannot_be_got_around_by_spelling_it_otherwise() {
     let mut place = Place::synced(json!({ "rules": [
         { "match": { "prefix": "/", "hosts": ["admin.example.com"] }, "require": { "roles": ["admin"] } },
+        { "match": { "prefix": "/", "hosts": ["port.example.com:8443"] }, "require": { "roles": ["admin"] } },
         { "match": { "prefix": "/", "hosts": ["*.example.com"] }, "require": "none" },
     ] }));
-    for (host, expected) in [
-        ("admin.example.com", Some(Denial::NoCredential)),
-        ("ADMIN.example.com:8443", Some(Denial::NoCredential)),
-        ("admin.example.com.", Some(Denial::AmbiguousHost)),
-        ("www.example.com:1", Some(Denial::NoCredential)),
-        ("www.example.com", None),
-        ("example.com", Some(Denial::NoCredential)),
-        ("user@admin.example.com", Some(Denial::AmbiguousHost)),
-        ("admin%2eexample.com", Some(Denial::AmbiguousHost)),
-        ("", Some(Denial::AmbiguousHost)),
+    let mut asks = |host: &str, port: u16| {
+        let headers = [(":method", "GET"), (":path", "/"), (":authority", host)];
+        let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let request = Request::new(&headers).at(Some(port));
+        let decision = place
+            .gate
+            .decide(&request, &place.shared, &SoftwareCheck, START);
+        denial(&decision.verdict)
+    };
+    for (host, port, expected) in [
+        ("admin.example.com", 8000, Some(Denial::NoCredential)),
+        ("ADMIN.example.com:8443", 8443, Some(Denial::NoCredential)),
+        ("admin.example.com:1", 8000, Some(Denial::AmbiguousHost)),
+        ("admin.example.com.", 8000, Some(Denial::AmbiguousHost)),
+        ("port.example.com", 8443, Some(Denial::NoCredential)),
+        ("port.example.com:8443", 8000, Some(Denial::NoCredential)),
+        ("port.example.com", 8000, Some(Denial::AmbiguousHost)),
+        ("www.example.com", 8000, None),
+        ("www.example.com:8000", 8000, None),
+        ("www.example.com:1", 8000, Some(Denial::AmbiguousHost)),
+        ("example.com", 8000, Some(Denial::NoCredential)),
+        ("user@admin.example.com", 8000, Some(Denial::AmbiguousHost)),
+        ("admin%2eexample.com", 8000, Some(Denial::AmbiguousHost)),
+        ("", 8000, Some(Denial::AmbiguousHost)),
     ] {
-        let verdict = place.sends("GET", "/", &[(":authority", host)], START);
-        assert_eq!(denial(&verdict), expected, "{host}");
+        assert_eq!(asks(host, port), expected, "{host} at {port}");
     }
     let without = place.sends("GET", "/", &[], START);
     assert_eq!(denial(&without), Some(Denial::AmbiguousHost));
 }
 
-/// FR-07: the demand holds for every spelling of its path.
+/// FR-07: no spelling of a path leads around its demand, nor to what is open under another spelling.
 #[test]
-fn an_encoded_character_does_not_lead_around_a_demand() {
+fn an_encoded_character_leads_neither_around_a_demand_nor_to_what_is_open() {
     let mut place = Place::synced(json!({ "rules": [
         { "match": { "path": "/v1/accounts:close" }, "require": { "roles": ["admin"] } },
         { "match": { "prefix": "/caf%C3%A9" }, "require": { "roles": ["admin"] } },
+        { "match": { "path": "/v1/items:public" }, "require": "none" },
     ] }));
     let authorization = format!("Bearer {}", alice());
-    for path in [
-        "/v1/accounts:close",
-        "/v1/accounts%3Aclose",
-        "/caf%c3%a9/x",
-        "/caf%C3%a9",
+    for (path, expected) in [
+        ("/v1/accounts:close", Some(Denial::InsufficientScope(None))),
+        ("/v1/accounts%3Aclose", Some(Denial::AmbiguousPath)),
+        ("/caf%c3%a9/x", Some(Denial::InsufficientScope(None))),
+        ("/v1/items:public", None),
+        ("/v1/items%3apublic", Some(Denial::AmbiguousPath)),
+        ("/other%3Apath", None),
     ] {
         let verdict = place.asks(path, Some(&authorization), START);
-        assert_eq!(
-            denial(&verdict),
-            Some(Denial::InsufficientScope(None)),
-            "{path}"
-        );
+        assert_eq!(denial(&verdict), expected, "{path}");
     }
 }
 
@@ -224,6 +237,12 @@ fn an_upgrade_cannot_borrow_the_rule_of_another_method() {
     ];
     let verdict = place.sends("OPTIONS", "/ws", &preflight, START);
     assert_eq!(denial(&verdict), Some(Denial::AmbiguousUpgrade));
+    // Where no rule depends on the method nothing is lost with it.
+    let mut without_methods = Place::synced(json!({}));
+    let verdict = without_methods.sends("POST", "/ws", &upgrade, START);
+    assert_eq!(denial(&verdict), None);
+    let verdict = without_methods.sends("OPTIONS", "/ws", &preflight, START);
+    assert_eq!(denial(&verdict), Some(Denial::NoCredential));
 }
 
 /// FR-09, FR-18: what was not looked at does not reach the app as if it had been.
