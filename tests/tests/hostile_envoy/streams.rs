@@ -88,6 +88,29 @@ fn a_websocket_opens_with_a_good_token_and_not_without_or_with_a_revoked_one() {
     }
 }
 
+/// FR-01: the next hop removes what `Connection` names, so a client must not name identity headers there. Envoy itself passes the header of
+/// an upgrade on as it is.
+#[test]
+fn an_upgrade_cannot_have_identity_headers_removed_behind_the_gate() {
+    let app = Upgrading::start();
+    let gate = start(&to_upstream(&shipped(), app.port, "http_protocol_options"));
+    let named = format!(
+        "Connection: X-Auth-Subject, X-Auth-Session\r\nAuthorization: Bearer {}\r\n",
+        token_of("alice")
+    );
+    let (status, mut stream) = upgrade(gate.stack.ports().gateway, "/orders", &named);
+    assert_eq!(status, 101);
+    assert!(echoes(&mut stream, b"\x81\x05hello"));
+    let received = app.received().to_ascii_lowercase();
+    let connection: Vec<_> = received
+        .lines()
+        .filter(|line| line.starts_with("connection:"))
+        .collect();
+    assert_eq!(connection, ["connection: upgrade"], "{received}");
+    let subject = tests::issuer::session("alice").subject;
+    assert!(received.contains(&format!("x-auth-subject: {subject}\r\n")));
+}
+
 /// CK-05: a page of another site can open a WebSocket with the cookie of its visitor, so the cookie alone opens none.
 #[test]
 fn a_websocket_with_the_cookie_opens_from_our_own_origin_only() {
