@@ -152,8 +152,9 @@ mod tests {
             .filter(|(before, after)| before != after)
             .map(|(_, after)| after.trim())
             .collect();
-        assert_eq!(changed.len(), 8, "{changed:#?}");
+        assert_eq!(changed.len(), 9, "{changed:#?}");
         assert!(changed.contains(&"\"issuer\": \"http://localhost:8080\","));
+        assert!(changed.contains(&"\"allowed_origins\": [\"http://localhost:8080\"],"));
         assert_eq!(shipped.lines().count(), rewritten.lines().count());
     }
 
