@@ -1,7 +1,6 @@
 //! The example app behind the gateway: answers any path with what reached it. It knows nothing of authentication; that is the point.
 
 use std::collections::VecDeque;
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -12,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use crate::fault::Fault;
+use crate::ports;
 
 /// How many requests it remembers.
 const REMEMBERED: usize = 1_000;
@@ -40,8 +40,13 @@ impl App {
             .enable_all()
             .build()
             .map_err(Fault::while_doing(doing()))?;
-        let listener = runtime
-            .block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, port)))
+        let listener = ports::listen(port).map_err(Fault::while_doing(doing()))?;
+        let listener = listener
+            .set_nonblocking(true)
+            .and_then(|()| {
+                let _inside = runtime.enter();
+                TcpListener::from_std(listener)
+            })
             .map_err(Fault::while_doing(doing()))?;
         let seen = Seen::default();
         let app = Router::new().fallback(echo).with_state(Arc::clone(&seen));

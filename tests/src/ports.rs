@@ -1,11 +1,12 @@
 //! The ports of a stack: the shipped ones, those of the environment, or free ones; and those of its further replicas and gateways.
 
-use std::env;
-use std::net::TcpListener;
-use std::process;
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use std::{env, io, process, thread};
 
 use crate::fault::Fault;
+use crate::watch::Stopwatch;
 
 /// Who listens where, all on 127.0.0.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +151,28 @@ pub fn free_port() -> Result<u16, Fault> {
     free_range(1)
 }
 
+/// Listens at a port that was found free.
+///
+/// A program that another thread starts at that moment holds all our sockets until it runs, also the one with which the port was just
+/// tried; so a port that is in use may be free a moment later.
+///
+/// # Errors
+/// When it stays in use, or the system refuses it otherwise.
+pub fn listen(port: u16) -> io::Result<TcpListener> {
+    let watch = Stopwatch::start();
+    loop {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Err(error)
+                if error.kind() == io::ErrorKind::AddrInUse
+                    && watch.elapsed() < Duration::from_secs(2) =>
+            {
+                thread::sleep(Duration::from_millis(10));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 /// The first of `size` free ports in a row.
 fn free_range(size: u16) -> Result<u16, Fault> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -194,6 +217,18 @@ mod tests {
                 four.into_iter().for_each(&mut fresh);
             }
         }
+    }
+
+    #[test]
+    fn a_port_that_is_held_for_a_moment_longer_is_waited_for() {
+        let port = free_port().unwrap();
+        let held = listen(port).unwrap();
+        let holder = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(100));
+            drop(held);
+        });
+        listen(port).unwrap();
+        holder.join().unwrap();
     }
 
     #[test]

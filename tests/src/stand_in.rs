@@ -16,6 +16,7 @@ use token::SessionId;
 
 use crate::fault::Fault;
 use crate::issuer::Issuer;
+use crate::ports;
 use crate::watch::wait_for;
 pub use answer::Answer;
 pub use call::{Asked, Call, Poll};
@@ -71,8 +72,7 @@ impl StandIn {
         behaviour: impl Fn(&Call) -> Answer + Send + Sync + 'static,
     ) -> Result<Self, Fault> {
         let doing = || format!("the stand-in on port {port}");
-        let listener =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(Fault::while_doing(doing()))?;
+        let listener = ports::listen(port).map_err(Fault::while_doing(doing()))?;
         let state = State {
             feed: Feed::of(issuer),
             behaviour: Arc::new(behaviour),
