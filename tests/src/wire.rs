@@ -37,19 +37,28 @@ pub fn exchange_one(port: u16, request: &[u8], is_head: bool) -> Result<Option<A
     Ok(read(&exchange_until(port, request, is_whole)?))
 }
 
+fn doing(port: u16) -> String {
+    format!("a connection to port {port}")
+}
+
+/// A connection to that port on which these bytes have been sent.
+fn sent(port: u16, request: &[u8]) -> Result<TcpStream, Fault> {
+    let mut stream =
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).map_err(Fault::while_doing(doing(port)))?;
+    stream
+        .set_read_timeout(Some(PATIENCE))
+        .map_err(Fault::while_doing(doing(port)))?;
+    // A server that refuses what it has read so far may close before the rest was sent; its answer is read all the same.
+    let _ = stream.write_all(request);
+    Ok(stream)
+}
+
 fn exchange_until(
     port: u16,
     request: &[u8],
     is_enough: impl Fn(&[u8]) -> bool,
 ) -> Result<Vec<u8>, Fault> {
-    let doing = || format!("a connection to port {port}");
-    let mut stream =
-        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).map_err(Fault::while_doing(doing()))?;
-    stream
-        .set_read_timeout(Some(PATIENCE))
-        .map_err(Fault::while_doing(doing()))?;
-    // A server that refuses what it has read so far may close before the rest was sent; its answer is read all the same.
-    let _ = stream.write_all(request);
+    let mut stream = sent(port, request)?;
     let mut answer = Vec::new();
     let mut piece = [0; 16 * 1024];
     loop {
@@ -57,7 +66,7 @@ fn exchange_until(
             Ok(0) => return Ok(answer),
             Ok(size) => answer.extend_from_slice(&piece[..size]),
             Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(answer),
-            Err(error) => return Err(Fault::while_doing(doing())(error)),
+            Err(error) => return Err(Fault::while_doing(doing(port))(error)),
         }
         if is_enough(&answer) {
             return Ok(answer);
@@ -70,20 +79,14 @@ fn exchange_until(
 /// # Errors
 /// When the connection fails.
 pub fn ask(port: u16, request: &[u8]) -> Result<u16, Fault> {
-    let doing = || format!("a connection to port {port}");
-    let mut stream =
-        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).map_err(Fault::while_doing(doing()))?;
-    stream
-        .set_read_timeout(Some(PATIENCE))
-        .map_err(Fault::while_doing(doing()))?;
-    let _ = stream.write_all(request);
+    let mut stream = sent(port, request)?;
     let mut answer = Vec::new();
     let mut byte = [0];
     while !answer.ends_with(b"\r\n") {
         match stream.read(&mut byte) {
             Ok(1..) => answer.extend(byte),
             Ok(_) => break,
-            Err(error) => return Err(Fault::while_doing(doing())(error)),
+            Err(error) => return Err(Fault::while_doing(doing(port))(error)),
         }
     }
     Ok(status(&answer))

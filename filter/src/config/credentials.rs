@@ -116,7 +116,7 @@ pub(super) fn parse_login_page(
         });
     if !is_page {
         return fault(
-            "must be a path such as \"/login\", or an https origin and a path, without query",
+            "must be a path such as \"/login\", or a page at an https origin (http on loopback), without query",
         );
     }
     Ok(Some(page.to_owned()))
