@@ -8,9 +8,11 @@ use serde_json::Value;
 use token::RefreshToken;
 
 use crate::app::App;
+use crate::delivery::Delivery;
 use crate::email::Email;
 use crate::entropy;
 use crate::error::ApiError;
+use crate::level::Acr;
 use crate::password::Password;
 use crate::request::{Caller, Json};
 use crate::store::{Login, Refresh, Rotation};
@@ -97,8 +99,8 @@ pub async fn log_in(
         account: account.id,
         login_epoch: account.login_epoch,
         mac_key_version: app.vault.newest_refresh_key().version(),
-        acr: "password",
-        amr: &["pwd"],
+        acr: Acr::Password,
+        delivery: Delivery::Body,
         label: body.label,
         by: caller.client(),
         lifetimes: tokens::lifetimes(&app),

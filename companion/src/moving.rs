@@ -78,7 +78,7 @@ const fn throttle(name: &'static str, columns: &'static [(&'static str, Kind)]) 
 const GATEWAYS: &[(&str, Kind)] = &[("id", Bytes), ("staleness", Int), ("live_until", Int)];
 
 /// All that is kept, each table after those that it refers to. The gateways lie in both files.
-pub static TABLES: [Table; 16] = [
+pub static TABLES: [Table; 18] = [
     table("meta", &[("name", Text), ("value", Bytes)]),
     table(
         "accounts",
@@ -90,6 +90,7 @@ pub static TABLES: [Table; 16] = [
             ("is_active", Bool),
             ("roles", Text),
             ("created_at", Int),
+            ("deleted_at", Int),
         ],
     ),
     table(
@@ -113,6 +114,9 @@ pub static TABLES: [Table; 16] = [
             ("ip", Text),
             ("user_agent", Text),
             ("label", Text),
+            ("delivery", Text),
+            ("step_acr", Text),
+            ("step_auth_time", Int),
         ],
     ),
     table(
@@ -149,6 +153,7 @@ pub static TABLES: [Table; 16] = [
             ("algorithm", Text),
             ("sealed", Bytes),
             ("created_at", Int),
+            ("signs_from", Int),
         ],
     ),
     table(
@@ -164,6 +169,13 @@ pub static TABLES: [Table; 16] = [
             ("mailed_at", Int),
             ("used_at", Int),
             ("created_at", Int),
+            ("account", Bytes),
+            ("session", Bytes),
+            ("long_code_mac", Bytes),
+            ("new_email", Text),
+            ("login_epoch", Int),
+            ("delivery", Text),
+            ("label", Text),
         ],
     ),
     numbered(
@@ -183,6 +195,10 @@ pub static TABLES: [Table; 16] = [
             ("tries", Int),
             ("due_at", Int),
             ("created_at", Int),
+            ("session", Bytes),
+            ("new_email", Text),
+            ("dead_at", Int),
+            ("last_error", Text),
         ],
     ),
     table(
@@ -200,12 +216,33 @@ pub static TABLES: [Table; 16] = [
             ("session", Bytes),
             ("ip", Text),
             ("user_agent", Text),
+            ("actor", Text),
+            ("request_id", Text),
         ],
+    ),
+    table(
+        "totp",
+        &[
+            ("account", Bytes),
+            ("is_confirmed", Bool),
+            ("sealed", Bytes),
+            ("last_step", Int),
+            ("created_at", Int),
+        ],
+    ),
+    table(
+        "recovery_codes",
+        &[("account", Bytes), ("mac", Bytes), ("used_at", Int)],
     ),
     throttle("buckets", &[("name", Bytes), ("full_at", Int)]),
     throttle(
         "failures",
-        &[("name", Bytes), ("count", Int), ("last_at", Int)],
+        &[
+            ("name", Bytes),
+            ("count", Int),
+            ("last_at", Int),
+            ("in_a_row", Int),
+        ],
     ),
 ];
 

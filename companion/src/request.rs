@@ -135,6 +135,7 @@ impl Caller {
         Client {
             ip: self.address.map(|address| address.to_string()),
             user_agent: self.user_agent.clone(),
+            request_id: None,
         }
     }
 

@@ -21,9 +21,10 @@ use crate::tokens::shown;
 /// [`ApiError`].
 pub async fn list(State(app): State<App>, owner: Owner) -> Result<Answer<Value>, ApiError> {
     let sessions = app.store.sessions_of(owner.account).await?;
+    let now = app.store.now().await?.wall.seconds();
     let shown: Vec<_> = sessions
         .iter()
-        .map(|session| shown(session, Some(owner.session)))
+        .map(|session| shown(session, Some(owner.session), now))
         .collect();
     Ok(Answer(json!({ "sessions": shown })))
 }

@@ -1,5 +1,6 @@
 //! The embedded store: SQLite in WAL mode with `synchronous=FULL`, one writer, readers beside it, one process at a time.
 
+mod accounts;
 mod audit;
 mod backup;
 mod codes;
@@ -8,6 +9,7 @@ mod departure;
 mod ending;
 mod feed;
 mod gateways;
+mod keys;
 mod limits;
 mod outbox;
 mod prune;
@@ -23,21 +25,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _};
-use token::{ChallengeId, Cursor, SessionId, Subject, UnixTime};
 use tokio::sync::watch;
 
 use self::readers::Readers;
 use self::writer::{Lost, Writer};
-use crate::clock::{Clock, Millis, Moment};
-use crate::email::Email;
+use crate::clock::{Clock, Moment};
 use crate::receipt::Revocation;
 use crate::retention::PRUNED;
-use crate::store::{
-    Account, Acknowledged, Activation, Attempt, Client, CodeRequest, Ended, FeedRead, GatewaysRead,
-    History, Login, Minted, Name, NextErrand, Outcome, Prepared, Refresh, RegisteredGateway,
-    Requested, Rotation, SealedKey, SealedKeys, Session, Store,
-};
-use crate::throttle::Limit;
+use crate::store::{Outcome, Store};
 
 pub use self::backup::backup;
 pub use self::departure::Departure;
@@ -236,242 +231,8 @@ impl Store for Sqlite {
         })
     }
 
-    async fn has_master_key(&self) -> Outcome<bool> {
-        self.readers
-            .read(|read| {
-                read.db.query_row(
-                    "SELECT EXISTS (SELECT 1 FROM meta WHERE name = 'master_key')",
-                    [],
-                    |row| row.get(0),
-                )
-            })
-            .await
-    }
-
-    async fn is_master_key(&self, check_value: [u8; 32]) -> Outcome<bool> {
-        self.writer
-            .write(move |write| {
-                write.db.execute(
-                    "INSERT INTO meta (name, value) VALUES ('master_key', ?1) ON CONFLICT (name) DO NOTHING",
-                    [check_value],
-                )?;
-                write.db.query_row(
-                    "SELECT value = ?1 FROM meta WHERE name = 'master_key'",
-                    [check_value],
-                    |row| row.get(0),
-                )
-            })
-            .await
-    }
-
-    async fn add_first_keys(&self, keys: Vec<SealedKey>) -> Outcome<()> {
-        self.writer
-            .write(move |write| feed::add_first_keys(write, &keys))
-            .await
-    }
-
-    async fn replace_keys(&self, keys: Vec<SealedKey>) -> Outcome<u64> {
-        self.writer
-            .write(move |write| feed::replace_keys(write, &keys))
-            .await
-    }
-
-    async fn keys(&self) -> Outcome<SealedKeys> {
-        self.readers.read(feed::keys).await
-    }
-
-    async fn request_code(&self, request: CodeRequest) -> Outcome<Requested> {
-        self.writer
-            .write(move |write| codes::request(write, &request))
-            .await
-    }
-
-    async fn attempt_code(&self, challenge: ChallengeId) -> Outcome<Option<Attempt>> {
-        self.writer
-            .write(move |write| codes::attempt(write, challenge))
-            .await
-    }
-
-    async fn activate(&self, activation: Activation) -> Outcome<bool> {
-        self.writer
-            .write(move |write| codes::activate(write, &activation))
-            .await
-    }
-
-    async fn next_errand(&self) -> Outcome<NextErrand> {
-        self.readers.read(outbox::next).await
-    }
-
-    async fn prepare_mail(&self, errand: u64, code_mac: Option<[u8; 32]>) -> Outcome<Prepared> {
-        self.writer
-            .write(move |write| outbox::prepare(write, errand, code_mac))
-            .await
-    }
-
-    async fn finish_errand(&self, errand: u64) -> Outcome<()> {
-        self.writer
-            .write(move |write| outbox::finish(write, errand))
-            .await
-    }
-
-    async fn retry_errand(&self, errand: u64, wait: Duration) -> Outcome<()> {
-        self.writer
-            .write(move |write| outbox::retry(write, errand, wait))
-            .await
-    }
-
-    async fn account(&self, email: &Email) -> Outcome<Option<Account>> {
-        let email = email.clone();
-        self.readers
-            .read(move |read| sessions::account(read, email.as_str()))
-            .await
-    }
-
-    async fn open_session(&self, login: Login) -> Outcome<Option<Minted>> {
-        self.writer
-            .write(move |write| sessions::open(write, &login))
-            .await
-    }
-
-    async fn rotate(&self, refresh: Refresh) -> Outcome<Rotation> {
-        self.writer
-            .write(move |write| sessions::rotate(write, &refresh))
-            .await
-    }
-
-    async fn live_session(&self, session: SessionId, account: Subject) -> Outcome<Option<Session>> {
-        self.readers
-            .read(move |read| sessions::live(read, session, account))
-            .await
-    }
-
-    async fn sessions_of(&self, account: Subject) -> Outcome<Vec<Session>> {
-        self.readers
-            .read(move |read| sessions::of_account(read, account))
-            .await
-    }
-
-    async fn end_session(
-        &self,
-        session: SessionId,
-        account: Option<Subject>,
-        by: Client,
-    ) -> Outcome<Ended> {
-        let ended = self
-            .writer
-            .write(move |write| ending::end_one(write, session, account, &by))
-            .await?;
-        Ok(match ended {
-            Ended::By(revocation) => Ended::By(self.committed(revocation)),
-            other => other,
-        })
-    }
-
-    async fn end_sessions(
-        &self,
-        account: Subject,
-        except: Option<SessionId>,
-        by: Client,
-    ) -> Outcome<Option<Revocation>> {
-        let ended = self
-            .writer
-            .write(move |write| ending::end_of_account(write, account, except, &by))
-            .await?;
-        Ok(ended.map(|revocation| self.committed(revocation)))
-    }
-
-    async fn end_some(&self, most: u32) -> Outcome<Option<Revocation>> {
-        let ended = self
-            .writer
-            .write(move |write| ending::end_some(write, most))
-            .await?;
-        Ok(ended.map(|revocation| self.committed(revocation)))
-    }
-
-    async fn revoke_unknown(
-        &self,
-        session: SessionId,
-        exp: Option<UnixTime>,
-    ) -> Outcome<Option<Revocation>> {
-        let ended = self
-            .writer
-            .write(move |write| ending::revoke_unknown(write, session, exp))
-            .await?;
-        Ok(ended.map(|revocation| self.committed(revocation)))
-    }
-
-    async fn revocation(&self, number: u64) -> Outcome<Option<Revocation>> {
-        let found = self
-            .readers
-            .read(move |read| ending::revocation(read.db, number))
-            .await?;
-        Ok(found.map(|revocation| self.committed(revocation)))
-    }
-
-    async fn read_feed(&self, after: Cursor) -> Outcome<FeedRead> {
-        self.readers.read(move |read| feed::read(read, after)).await
-    }
-
-    fn feed_moved(&self) -> watch::Receiver<u64> {
-        self.moved.clone()
-    }
-
-    /// Into both files. `latchkey.db` is what lasts; but where it alone is put back from a backup, the other still knows the
-    /// gateways that have come since, and no receipt counts too few.
-    async fn register_gateway(&self, gateway: RegisteredGateway) -> Outcome<()> {
-        self.throttle
-            .write(move |write| gateways::register(write, &gateway))
-            .await?;
-        self.writer
-            .write(move |write| gateways::register(write, &gateway))
-            .await
-    }
-
-    async fn gateways(&self, _: Millis) -> Outcome<GatewaysRead> {
-        let at = self.clock.now();
-        let mut gateways = self.readers.read(|read| gateways::all(read.db)).await?;
-        gateways.extend(self.throttle.write(|write| gateways::all(write.db)).await?);
-        Ok(GatewaysRead {
-            at,
-            history: History::default(),
-            gateways,
-        })
-    }
-
     fn is_shared(&self) -> bool {
         false
-    }
-
-    async fn note_acknowledged(&self, _: Vec<Acknowledged>) -> Outcome<()> {
-        Ok(())
-    }
-
-    fn gateways_moved(&self) -> watch::Receiver<u64> {
-        watch::channel(0).1
-    }
-
-    async fn take(&self, limits: Vec<(Name, Limit)>) -> Outcome<Option<Duration>> {
-        self.throttle
-            .write(move |write| limits::take(write, &limits))
-            .await
-    }
-
-    async fn reserve_attempt(&self, name: Name) -> Outcome<Option<Duration>> {
-        self.throttle
-            .write(move |write| limits::reserve_attempt(write, &name))
-            .await
-    }
-
-    async fn take_back_attempt(&self, name: Name) -> Outcome<()> {
-        self.throttle
-            .write(move |write| limits::take_back_attempt(write, &name))
-            .await
-    }
-
-    async fn forget_failures(&self, name: Name) -> Outcome<()> {
-        self.throttle
-            .write(move |write| limits::forget_failures(write, &name))
-            .await
     }
 
     async fn prune(&self) -> Outcome<()> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use token::{AccessClaims, RefreshToken, SessionId};
+use token::{AccessClaims, RefreshToken, SessionId, UnixTime};
 
 use crate::app::App;
 use crate::clock::Millis;
@@ -48,12 +48,13 @@ pub fn answer(app: &App, minted: &Minted) -> Value {
         "token_type": "Bearer",
         "expires_in": minted.exp.since(minted.iat).as_secs(),
         "refresh_token": refresh,
-        "session": shown(session, Some(session.id)),
+        "session": shown(session, Some(session.id), minted.iat),
     })
 }
 
 fn access_token(app: &App, minted: &Minted) -> String {
     let session = &minted.session;
+    let level = session.level(minted.iat);
     let claims = AccessClaims {
         iss: app.settings.issuer().to_owned(),
         aud: app.settings.audiences(),
@@ -62,9 +63,14 @@ fn access_token(app: &App, minted: &Minted) -> String {
         jti: entropy::token_id(),
         iat: minted.iat,
         exp: minted.exp,
-        auth_time: session.auth_time,
-        acr: session.acr.clone(),
-        amr: session.amr.clone(),
+        auth_time: level.auth_time,
+        acr: level.acr.name().to_owned(),
+        amr: level
+            .acr
+            .amr()
+            .iter()
+            .map(|&word| word.to_owned())
+            .collect(),
         client_id: app.settings.client_id.clone(),
         roles: minted.roles.clone(),
         scope: None,
@@ -85,11 +91,11 @@ pub struct ShownSession {
     ip: Option<String>,
     user_agent: Option<String>,
     label: Option<String>,
-    acr: String,
+    acr: &'static str,
 }
 
 /// The session as its owner sees it.
-pub fn shown(session: &Session, current: Option<SessionId>) -> ShownSession {
+pub fn shown(session: &Session, current: Option<SessionId>, now: UnixTime) -> ShownSession {
     ShownSession {
         id: session.id,
         current: current == Some(session.id),
@@ -100,6 +106,6 @@ pub fn shown(session: &Session, current: Option<SessionId>) -> ShownSession {
         ip: session.client.ip.clone(),
         user_agent: session.client.user_agent.clone(),
         label: session.label.clone(),
-        acr: session.acr.clone(),
+        acr: session.level(now).acr.name(),
     }
 }

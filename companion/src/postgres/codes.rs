@@ -1,16 +1,32 @@
 //! Codes: asked for, attempted, used. What concerns one address and purpose goes one after the other, whichever companion does it.
 
+use async_trait::async_trait;
 use token::ChallengeId;
 
 use super::columns::{get, int, maybe_bytes, millis, span_millis, uint};
-use super::work::{Db, Write};
-use super::{outbox, sessions};
+use super::work::{Db, Write, ask, change};
+use super::{Postgres, accounts, outbox};
 use crate::clock::Millis;
 use crate::code::{DAY, LIFETIME, MAX_ATTEMPTS, MAX_WRONG_PER_DAY, Purpose};
 use crate::errand;
-use crate::store::{Activation, Attempt, CodeRequest, Outcome, Requested, Wish};
+use crate::store::{Activation, Attempt, CodeRequest, Codes, Outcome, Requested, Wish};
 
-pub(super) async fn request(
+#[async_trait]
+impl Codes for Postgres {
+    async fn request_code(&self, request: CodeRequest) -> Outcome<Requested> {
+        ask!(self, |db, now| add_request(db, now, &request))
+    }
+
+    async fn attempt_code(&self, challenge: ChallengeId) -> Outcome<Option<Attempt>> {
+        change!(self, OnDisk, |write| attempt(write, challenge))
+    }
+
+    async fn activate(&self, activation: Activation) -> Outcome<bool> {
+        change!(self, OnDisk, |write| activate(write, &activation))
+    }
+}
+
+pub(super) async fn add_request(
     db: Db<'_>,
     now: Option<Millis>,
     request: &CodeRequest,
@@ -136,7 +152,7 @@ pub(super) async fn activate(write: &Write<'_>, activation: &Activation) -> Outc
     };
     let email = get(&used, "email")?;
     close_others(write, activation.challenge, email, Purpose::Activation).await?;
-    sessions::open_account(
+    accounts::open_account(
         write,
         activation.account,
         email,

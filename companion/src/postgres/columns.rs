@@ -7,6 +7,8 @@ use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
 use crate::clock::Millis;
+use crate::delivery::Delivery;
+use crate::level::{Acr, Level};
 use crate::store::{Client, Outcome, Session, StoreError};
 
 /// Numbers of the companion stay below 2^53, so this never saturates.
@@ -80,9 +82,12 @@ pub(super) fn session(row: &Row) -> Outcome<Session> {
         account: Subject::from_bytes(bytes(row, "account")?),
         generation: uint(row, "generation")?,
         mac_key_version: u32::try_from(uint(row, "mac_key_version")?).unwrap_or(u32::MAX),
-        auth_time: seconds(row, "auth_time")?,
-        acr: get(row, "acr")?,
-        amr: list(row, "amr")?,
+        login: Level {
+            acr: acr(row, "acr")?.unwrap_or(Acr::Password),
+            auth_time: seconds(row, "auth_time")?,
+        },
+        step_up: step_up(row)?,
+        delivery: delivery(row, "delivery")?,
         created_at: millis(row, "created_at")?,
         last_seen_at: millis(row, "last_seen_at")?,
         idle_deadline: millis(row, "idle_deadline")?,
@@ -90,7 +95,36 @@ pub(super) fn session(row: &Row) -> Outcome<Session> {
         client: Client {
             ip: get(row, "ip")?,
             user_agent: get(row, "user_agent")?,
+            request_id: None,
         },
         label: get(row, "label")?,
     })
+}
+
+/// A word that a later version has written is none that this one may weaken or strengthen.
+fn word<T>(row: &Row, column: &str, known: fn(&str) -> Option<T>) -> Outcome<Option<T>> {
+    get::<Option<&str>>(row, column)?
+        .map(|text| {
+            known(text)
+                .ok_or_else(|| StoreError::new(format_args!("PostgreSQL: an unknown {column}")))
+        })
+        .transpose()
+}
+
+fn acr(row: &Row, column: &str) -> Outcome<Option<Acr>> {
+    word(row, column, Acr::from_name)
+}
+
+pub(super) fn delivery(row: &Row, column: &str) -> Outcome<Delivery> {
+    word(row, column, Delivery::from_name).map(Option::unwrap_or_default)
+}
+
+fn step_up(row: &Row) -> Outcome<Option<Level>> {
+    let auth_time: Option<i64> = get(row, "step_auth_time")?;
+    Ok(acr(row, "step_acr")?
+        .zip(auth_time)
+        .map(|(acr, auth_time)| Level {
+            acr,
+            auth_time: UnixTime::from_seconds(auth_time),
+        }))
 }

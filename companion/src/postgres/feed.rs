@@ -1,15 +1,35 @@
 //! The feed: pages' reads, the head, signing keys. Numbers are given by the schema's `append_feed` alone.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use token::{Cursor, Mark, Page, SessionId};
+use tokio::sync::watch;
 use tokio_postgres::Row;
 
 use super::columns::{bytes, get, int, mark, maybe_bytes, maybe_mark, millis, seconds, uint};
-use super::work::{Db, Write};
+use super::work::{Db, Write, ask};
+use super::{Postgres, follow};
 use crate::clock::Millis;
 use crate::store::{
-    CursorFound, FeedRead, History, Outcome, SealedKey, SealedKeys, StoreError, key_words,
+    CursorFound, FeedRead, FeedRows, History, Outcome, SealedKey, SealedKeys, StoreError, key_words,
 };
 use crate::witness::{Testimony, Witness, is_known};
+
+#[async_trait]
+impl FeedRows for Postgres {
+    async fn read_feed(&self, after: Cursor) -> Outcome<FeedRead> {
+        let asked = self.clock.steady();
+        let witness = Arc::clone(&self.witness);
+        let read = ask!(self, |db, now| read(db, now, &witness, after))?;
+        follow::heard(&self.clock, &self.witness, read.at, asked);
+        Ok(read)
+    }
+
+    fn feed_moved(&self) -> watch::Receiver<u64> {
+        self.moved.feed.subscribe()
+    }
+}
 
 /// The newest number, as one look found it.
 pub(super) struct Head {

@@ -1,15 +1,39 @@
 //! The gateways that are registered: until when each may accept tokens, and what it has acknowledged, to whichever companion.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use token::{Cursor, GatewayId};
+use tokio::sync::watch;
 
+use super::Postgres;
 use super::columns::{bytes, get, int, maybe_mark, millis, span_millis, uint};
 use super::feed::testified;
-use super::work::{Db, Write};
+use super::work::{Db, Write, ask, change};
 use crate::clock::Millis;
-use crate::store::{Acknowledged, GatewaysRead, Outcome, RegisteredGateway};
+use crate::store::{Acknowledged, GatewayRegister, GatewaysRead, Outcome, RegisteredGateway};
 use crate::witness::Witness;
+
+#[async_trait]
+impl GatewayRegister for Postgres {
+    async fn register_gateway(&self, gateway: RegisteredGateway) -> Outcome<()> {
+        ask!(self, |db, now| register(db, now, &gateway))
+    }
+
+    async fn gateways(&self, since: Millis) -> Outcome<GatewaysRead> {
+        let witness = Arc::clone(&self.witness);
+        ask!(self, |db, now| changed(db, now, &witness, since))
+    }
+
+    async fn note_acknowledged(&self, acknowledged: Vec<Acknowledged>) -> Outcome<()> {
+        change!(self, Soon, |write| note_acknowledged(write, &acknowledged))
+    }
+
+    fn gateways_moved(&self) -> watch::Receiver<u64> {
+        self.moved.gateways.subscribe()
+    }
+}
 
 pub(super) async fn register(
     db: Db<'_>,

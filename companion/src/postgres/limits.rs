@@ -3,11 +3,33 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use async_trait::async_trait;
+
+use super::Postgres;
 use super::columns::{bytes, get, millis, uint};
-use super::work::{Db, Write};
+use super::work::{Db, Write, change};
 use crate::clock::Millis;
-use crate::store::{Name, Outcome};
+use crate::store::{Counters, Name, Outcome};
 use crate::throttle::{Failures, Limit, Micros};
+
+#[async_trait]
+impl Counters for Postgres {
+    async fn take(&self, limits: Vec<(Name, Limit)>) -> Outcome<Option<Duration>> {
+        change!(self, Soon, |write| take(write, &limits))
+    }
+
+    async fn reserve_attempt(&self, name: Name) -> Outcome<Option<Duration>> {
+        change!(self, Soon, |write| reserve_attempt(write, &name))
+    }
+
+    async fn take_back_attempt(&self, name: Name) -> Outcome<()> {
+        change!(self, Soon, |write| take_back_attempt(write, &name))
+    }
+
+    async fn forget_failures(&self, name: Name) -> Outcome<()> {
+        change!(self, Soon, |write| forget_failures(write, &name))
+    }
+}
 
 /// All rows are locked first, in one order, whatever the order of the limits: two calls never wait for each other.
 pub(super) async fn take(write: &Write<'_>, limits: &[(Name, Limit)]) -> Outcome<Option<Duration>> {

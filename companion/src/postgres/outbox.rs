@@ -2,16 +2,36 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use token::{ChallengeId, Subject};
 use tokio_postgres::Row;
 
-use super::codes;
 use super::columns::{get, int, maybe_bytes, millis, span_millis, uint};
-use super::work::{Db, Write};
+use super::work::{Db, Write, ask, change};
+use super::{Postgres, codes};
 use crate::clock::Millis;
 use crate::code::{COOLDOWN, DAY, MAX_WRONG_PER_DAY, Purpose};
 use crate::errand::{ACTIVATION, CODES_CLOSED, RESEND, REUSE, SIGN_UP};
-use crate::store::{CodeBinding, Errand, Mail, NextErrand, Outcome, Prepared};
+use crate::store::{CodeBinding, Errand, Mail, NextErrand, Outbox, Outcome, Prepared};
+
+#[async_trait]
+impl Outbox for Postgres {
+    async fn next_errand(&self) -> Outcome<NextErrand> {
+        ask!(self, |db, now| next(db, now))
+    }
+
+    async fn prepare_mail(&self, errand: u64, code_mac: Option<[u8; 32]>) -> Outcome<Prepared> {
+        change!(self, OnDisk, |write| prepare(write, errand, code_mac))
+    }
+
+    async fn finish_errand(&self, errand: u64) -> Outcome<()> {
+        ask!(self, |db, _now| finish(db, errand))
+    }
+
+    async fn retry_errand(&self, errand: u64, wait: Duration) -> Outcome<()> {
+        ask!(self, |db, now| retry(db, now, errand, wait))
+    }
+}
 
 /// Whoever has taken an errand has it for so long; then it may be taken again.
 const TAKEN: Duration = Duration::from_secs(60);

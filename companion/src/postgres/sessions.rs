@@ -2,35 +2,90 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use token::{SessionId, Subject, UnixTime};
 use tokio_postgres::Row;
 
 use super::audit::{self, Event};
-use super::columns::{
-    bytes, get, int, list, list_text, millis, seconds, session, span_millis, uint,
-};
+use super::columns::{bytes, int, list, list_text, millis, seconds, session, span_millis, uint};
 use super::ending::{Also, Ending};
-use super::work::{Db, Done, Write};
+use super::work::{Commit, Db, Done, Write, ask, end, transaction};
+use super::{Postgres, ending};
 use crate::clock::Millis;
 use crate::errand;
+use crate::receipt::Revocation;
 use crate::rotation::{Judgement, Standing, judge};
-use crate::store::{Account, Cause, Client, Login, Minted, Outcome, Refresh, Rotation, Session};
+use crate::store::{
+    Cause, Client, Ended, Login, Minted, Outcome, Refresh, Rotation, Session, Sessions,
+};
 
-pub(super) async fn account(db: Db<'_>, email: &str) -> Outcome<Option<Account>> {
-    let query = "SELECT id, password_hash, login_epoch, is_active FROM accounts WHERE email = $1";
-    let account = |row: &Row| {
-        Ok(Account {
-            id: Subject::from_bytes(bytes(row, "id")?),
-            password_hash: get(row, "password_hash")?,
-            login_epoch: uint(row, "login_epoch")?,
-            is_active: get(row, "is_active")?,
+#[async_trait]
+impl Sessions for Postgres {
+    async fn open_session(&self, login: Login) -> Outcome<Option<Minted>> {
+        transaction(
+            &self.pool,
+            self.set_moment(),
+            self.witness.lost(),
+            Commit::OnDisk,
+            move |write| Box::pin(async move { open(write, &login).await }),
+        )
+        .await
+    }
+
+    async fn rotate(&self, refresh: Refresh) -> Outcome<Rotation> {
+        end!(self, |ending| rotate(ending, &refresh))
+    }
+
+    async fn live_session(&self, session: SessionId, account: Subject) -> Outcome<Option<Session>> {
+        ask!(self, |db, now| live(db, now, session, account))
+    }
+
+    async fn sessions_of(&self, account: Subject) -> Outcome<Vec<Session>> {
+        ask!(self, |db, now| of_account(db, now, account))
+    }
+
+    async fn end_session(
+        &self,
+        session: SessionId,
+        account: Option<Subject>,
+        by: Client,
+    ) -> Outcome<Ended> {
+        let ended = end!(self, |ending| ending.one(session, account, &by))?;
+        Ok(match ended {
+            Ended::By(revocation) => Ended::By(self.committed(revocation)),
+            other => other,
         })
-    };
-    db.row(query, &[&email])
-        .await?
-        .as_ref()
-        .map(account)
-        .transpose()
+    }
+
+    async fn end_sessions(
+        &self,
+        account: Subject,
+        except: Option<SessionId>,
+        by: Client,
+    ) -> Outcome<Option<Revocation>> {
+        let ended = end!(self, |ending| ending.of_account(account, except, &by))?;
+        Ok(ended.map(|revocation| self.committed(revocation)))
+    }
+
+    async fn end_some(&self, most: u32) -> Outcome<Option<Revocation>> {
+        let ended = end!(self, |ending| ending.some(most))?;
+        Ok(ended.map(|revocation| self.committed(revocation)))
+    }
+
+    async fn revoke_unknown(
+        &self,
+        session: SessionId,
+        exp: Option<UnixTime>,
+    ) -> Outcome<Option<Revocation>> {
+        let about_now = self.clock.now();
+        let ended = end!(self, |ending| ending.unknown(session, exp, about_now))?;
+        Ok(ended.map(|revocation| self.committed(revocation)))
+    }
+
+    async fn revocation(&self, number: u64) -> Outcome<Option<Revocation>> {
+        let found = ask!(self, |db, _now| ending::revocation(db, number))?;
+        Ok(found.map(|revocation| self.committed(revocation)))
+    }
 }
 
 /// PW-17: the statement that inserts checks the account and its login epoch once more, and holds the account until the commit: who
@@ -39,8 +94,8 @@ pub(super) async fn account(db: Db<'_>, email: &str) -> Outcome<Option<Account>>
 pub(super) async fn open(write: &Write<'_>, login: &Login) -> Outcome<Done<Option<Minted>>> {
     const OPEN: &str = "
         INSERT INTO sessions (id, account, generation, rotated_at, mac_key_version, latest_exp, auth_time, acr, amr,
-            created_at, last_seen_at, idle_deadline, absolute_deadline, ip, user_agent, label)
-        SELECT $1, id, 0, $2, $3, $4, $5, $6, $7, $2, $2, $8, $9, $10, $11, $12
+            created_at, last_seen_at, idle_deadline, absolute_deadline, ip, user_agent, label, delivery)
+        SELECT $1, id, 0, $2, $3, $4, $5, $6, $7, $2, $2, $8, $9, $10, $11, $12, $15
         FROM accounts WHERE id = $13 AND is_active AND login_epoch = $14 FOR NO KEY UPDATE
         RETURNING *, (SELECT roles FROM accounts WHERE accounts.id = sessions.account) AS roles";
     let (db, now) = (write.db, write.now);
@@ -60,8 +115,8 @@ pub(super) async fn open(write: &Write<'_>, login: &Login) -> Outcome<Done<Optio
                 &i64::from(login.mac_key_version),
                 &exp.seconds(),
                 &now.seconds().seconds(),
-                &login.acr,
-                &list_text(login.amr),
+                &login.acr.name(),
+                &list_text(login.acr.amr()),
                 &idle.0,
                 &absolute.0,
                 &login.by.ip,
@@ -69,6 +124,7 @@ pub(super) async fn open(write: &Write<'_>, login: &Login) -> Outcome<Done<Optio
                 &login.label,
                 &account,
                 &int(login.login_epoch),
+                &login.delivery.name(),
             ],
         )
         .await?;
@@ -241,31 +297,4 @@ pub(super) async fn of_account(
         )
         .await?;
     rows.iter().map(session).collect()
-}
-
-/// Opens the account of a sign-up. False: there is one of that address already.
-pub(super) async fn open_account(
-    write: &Write<'_>,
-    account: Subject,
-    email: &str,
-    password_hash: &str,
-    by: &Client,
-) -> Outcome<bool> {
-    const OPEN: &str = "
-        INSERT INTO accounts (id, email, password_hash, created_at) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (email) DO NOTHING";
-    let id = account.as_bytes().as_slice();
-    let opened = write
-        .db
-        .execute(OPEN, &[&id, &email, &password_hash, &write.now.0])
-        .await?;
-    if opened > 0 {
-        let event = Event {
-            name: "account_activated",
-            account: Some(account),
-            session: None,
-        };
-        audit::append(write, &event, by).await?;
-    }
-    Ok(opened > 0)
 }

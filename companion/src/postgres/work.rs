@@ -218,3 +218,44 @@ pub(super) fn because(error: &Error) -> String {
     }
     text
 }
+
+/// One statement: `$db` is the connection, `$now` the settable moment; what the body names it owns.
+macro_rules! ask {
+    ($self:ident, |$db:ident, $now:ident| $body:expr) => {{
+        let $now = $self.set_moment();
+        $crate::postgres::work::statement(&$self.pool, move |$db| {
+            Box::pin(async move { $body.await })
+        })
+        .await
+    }};
+}
+
+/// An end of sessions, in one statement.
+macro_rules! end {
+    ($self:ident, |$ending:ident| $body:expr) => {{
+        let (now, lost) = ($self.set_moment(), $self.witness.lost());
+        $crate::postgres::work::statement(&$self.pool, move |db| {
+            let $ending = $crate::postgres::ending::Ending { db, now, lost };
+            Box::pin(async move { $body.await })
+        })
+        .await
+    }};
+}
+
+/// A transaction.
+macro_rules! change {
+    ($self:ident, $commit:ident, |$write:ident| $body:expr) => {
+        $crate::postgres::work::transaction(
+            &$self.pool,
+            $self.set_moment(),
+            $self.witness.lost(),
+            $crate::postgres::work::Commit::$commit,
+            move |$write| {
+                Box::pin(async move { $body.await.map($crate::postgres::work::Done::Commit) })
+            },
+        )
+        .await
+    };
+}
+
+pub(super) use {ask, change, end};

@@ -1,17 +1,39 @@
 //! Codes: asked for, attempted, used.
 
+use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, params};
 use token::ChallengeId;
 
 use super::columns::{int, millis};
 use super::writer::Write;
-use super::{outbox, sessions};
+use super::{Sqlite, accounts, outbox};
 use crate::clock::Millis;
 use crate::code::{DAY, LIFETIME, MAX_ATTEMPTS, MAX_WRONG_PER_DAY, Purpose};
 use crate::errand;
-use crate::store::{Activation, Attempt, CodeRequest, Requested, Wish};
+use crate::store::{Activation, Attempt, CodeRequest, Codes, Outcome, Requested, Wish};
 
-pub(super) fn request(write: &Write<'_>, request: &CodeRequest) -> rusqlite::Result<Requested> {
+#[async_trait]
+impl Codes for Sqlite {
+    async fn request_code(&self, request: CodeRequest) -> Outcome<Requested> {
+        self.writer
+            .write(move |write| add_request(write, &request))
+            .await
+    }
+
+    async fn attempt_code(&self, challenge: ChallengeId) -> Outcome<Option<Attempt>> {
+        self.writer
+            .write(move |write| attempt(write, challenge))
+            .await
+    }
+
+    async fn activate(&self, activation: Activation) -> Outcome<bool> {
+        self.writer
+            .write(move |write| activate(write, &activation))
+            .await
+    }
+}
+
+pub(super) fn add_request(write: &Write<'_>, request: &CodeRequest) -> rusqlite::Result<Requested> {
     let requested = Requested {
         at: write.now,
         expires_at: write.now.plus(LIFETIME),
@@ -136,7 +158,7 @@ pub(super) fn activate(write: &Write<'_>, activation: &Activation) -> rusqlite::
         return Ok(false);
     };
     close_others(write, activation.challenge, &email, Purpose::Activation)?;
-    sessions::open_account(
+    accounts::open_account(
         write,
         activation.account,
         &email,

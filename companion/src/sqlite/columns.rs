@@ -7,6 +7,8 @@ use rusqlite::{Error, Row};
 use token::{Mark, SessionId, Subject, UnixTime};
 
 use crate::clock::Millis;
+use crate::delivery::Delivery;
+use crate::level::{Acr, Level};
 use crate::store::{Client, Session};
 
 /// Numbers of the companion stay below 2^53, so this never saturates.
@@ -57,9 +59,12 @@ pub(super) fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
         account: Subject::from_bytes(id(row, "account")?),
         generation: uint(row, "generation")?,
         mac_key_version: row.get("mac_key_version")?,
-        auth_time: seconds(row, "auth_time")?,
-        acr: row.get("acr")?,
-        amr: list(row, "amr")?,
+        login: Level {
+            acr: acr(row, "acr")?.unwrap_or(Acr::Password),
+            auth_time: seconds(row, "auth_time")?,
+        },
+        step_up: step_up(row)?,
+        delivery: delivery(row, "delivery")?,
         created_at: millis(row, "created_at")?,
         last_seen_at: millis(row, "last_seen_at")?,
         idle_deadline: millis(row, "idle_deadline")?,
@@ -67,7 +72,41 @@ pub(super) fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
         client: Client {
             ip: row.get("ip")?,
             user_agent: row.get("user_agent")?,
+            request_id: None,
         },
         label: row.get("label")?,
     })
+}
+
+/// A word that a later version has written is none that this one may weaken or strengthen.
+fn word<T>(
+    row: &Row<'_>,
+    column: &str,
+    known: fn(&str) -> Option<T>,
+) -> rusqlite::Result<Option<T>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| {
+        known(&text).ok_or_else(|| {
+            Error::FromSqlConversionFailure(0, Type::Text, format!("an unknown {column}").into())
+        })
+    })
+    .transpose()
+}
+
+fn acr(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Acr>> {
+    word(row, column, Acr::from_name)
+}
+
+pub(super) fn delivery(row: &Row<'_>, column: &str) -> rusqlite::Result<Delivery> {
+    word(row, column, Delivery::from_name).map(Option::unwrap_or_default)
+}
+
+fn step_up(row: &Row<'_>) -> rusqlite::Result<Option<Level>> {
+    let auth_time: Option<i64> = row.get("step_auth_time")?;
+    Ok(acr(row, "step_acr")?
+        .zip(auth_time)
+        .map(|(acr, auth_time)| Level {
+            acr,
+            auth_time: UnixTime::from_seconds(auth_time),
+        }))
 }

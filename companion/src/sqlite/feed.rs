@@ -1,14 +1,30 @@
 //! The feed: numbers, marks, pages' reads, signing keys.
 
+use async_trait::async_trait;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 use token::{Cursor, Mark, Page, SessionId, UnixTime};
+use tokio::sync::watch;
 
+use super::Sqlite;
 use super::columns::{int, mark, seconds, uint};
 use super::readers::Read;
 use super::writer::Write;
 use crate::entropy;
-use crate::store::{CursorFound, FeedRead, History, SealedKey, SealedKeys, key_words};
+use crate::store::{
+    CursorFound, FeedRead, FeedRows, History, Outcome, SealedKey, SealedKeys, key_words,
+};
+
+#[async_trait]
+impl FeedRows for Sqlite {
+    async fn read_feed(&self, after: Cursor) -> Outcome<FeedRead> {
+        self.readers.read(move |read| behind(read, after)).await
+    }
+
+    fn feed_moved(&self) -> watch::Receiver<u64> {
+        self.moved.clone()
+    }
+}
 
 struct Head {
     number: u64,
@@ -92,7 +108,7 @@ pub(super) fn mark_of(db: &Connection, number: u64) -> rusqlite::Result<Mark> {
     )
 }
 
-pub(super) fn read(read: &Read<'_>, after: Cursor) -> rusqlite::Result<FeedRead> {
+pub(super) fn behind(read: &Read<'_>, after: Cursor) -> rusqlite::Result<FeedRead> {
     let Some(head) = head(read.db)? else {
         // No keys have been made yet; nothing can be signed either.
         return Err(rusqlite::Error::QueryReturnedNoRows);

@@ -2,12 +2,39 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, params};
 
+use super::Sqlite;
 use super::columns::millis;
 use super::writer::Write;
-use crate::store::Name;
+use crate::store::{Counters, Name, Outcome};
 use crate::throttle::{Failures, Limit, Micros};
+
+#[async_trait]
+impl Counters for Sqlite {
+    async fn take(&self, limits: Vec<(Name, Limit)>) -> Outcome<Option<Duration>> {
+        self.throttle.write(move |write| take(write, &limits)).await
+    }
+
+    async fn reserve_attempt(&self, name: Name) -> Outcome<Option<Duration>> {
+        self.throttle
+            .write(move |write| reserve_attempt(write, &name))
+            .await
+    }
+
+    async fn take_back_attempt(&self, name: Name) -> Outcome<()> {
+        self.throttle
+            .write(move |write| take_back_attempt(write, &name))
+            .await
+    }
+
+    async fn forget_failures(&self, name: Name) -> Outcome<()> {
+        self.throttle
+            .write(move |write| forget_failures(write, &name))
+            .await
+    }
+}
 
 pub(super) fn take(
     write: &Write<'_>,

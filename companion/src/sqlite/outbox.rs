@@ -2,17 +2,41 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, params};
 use token::{ChallengeId, Subject};
 
-use super::codes;
 use super::columns::{int, millis, span_millis, uint};
 use super::readers::Read;
 use super::writer::Write;
+use super::{Sqlite, codes};
 use crate::clock::Millis;
 use crate::code::{COOLDOWN, DAY, MAX_WRONG_PER_DAY, Purpose};
 use crate::errand::{ACTIVATION, CODES_CLOSED, RESEND, REUSE, SIGN_UP};
-use crate::store::{CodeBinding, Errand, Mail, NextErrand, Prepared};
+use crate::store::{CodeBinding, Errand, Mail, NextErrand, Outbox, Outcome, Prepared};
+
+#[async_trait]
+impl Outbox for Sqlite {
+    async fn next_errand(&self) -> Outcome<NextErrand> {
+        self.readers.read(next).await
+    }
+
+    async fn prepare_mail(&self, errand: u64, code_mac: Option<[u8; 32]>) -> Outcome<Prepared> {
+        self.writer
+            .write(move |write| prepare(write, errand, code_mac))
+            .await
+    }
+
+    async fn finish_errand(&self, errand: u64) -> Outcome<()> {
+        self.writer.write(move |write| finish(write, errand)).await
+    }
+
+    async fn retry_errand(&self, errand: u64, wait: Duration) -> Outcome<()> {
+        self.writer
+            .write(move |write| retry(write, errand, wait))
+            .await
+    }
+}
 
 pub(super) fn add_notice(
     write: &Write<'_>,

@@ -2,30 +2,103 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension as _, Row, named_params, params};
+use async_trait::async_trait;
+use rusqlite::{OptionalExtension as _, named_params, params};
 use token::{SessionId, Subject, UnixTime};
 
 use super::audit::{self, Event};
-use super::columns::{id, int, list, list_text, millis, seconds, session, uint};
+use super::columns::{id, int, list, list_text, millis, seconds, session};
 use super::readers::Read;
 use super::writer::Write;
-use super::{ending, outbox};
+use super::{Sqlite, ending, outbox};
 use crate::clock::Millis;
 use crate::errand;
+use crate::receipt::Revocation;
 use crate::rotation::{Judgement, Standing, judge};
-use crate::store::{Account, Cause, Client, Login, Minted, Refresh, Rotation, Session};
+use crate::store::{
+    Cause, Client, Ended, Login, Minted, Outcome, Refresh, Rotation, Session, Sessions,
+};
 
-pub(super) fn account(read: &Read<'_>, email: &str) -> rusqlite::Result<Option<Account>> {
-    let query = "SELECT id, password_hash, login_epoch, is_active FROM accounts WHERE email = ?1";
-    let account = |row: &Row<'_>| {
-        Ok(Account {
-            id: Subject::from_bytes(id(row, "id")?),
-            password_hash: row.get("password_hash")?,
-            login_epoch: uint(row, "login_epoch")?,
-            is_active: row.get("is_active")?,
+#[async_trait]
+impl Sessions for Sqlite {
+    async fn open_session(&self, login: Login) -> Outcome<Option<Minted>> {
+        self.writer.write(move |write| open(write, &login)).await
+    }
+
+    async fn rotate(&self, refresh: Refresh) -> Outcome<Rotation> {
+        self.writer
+            .write(move |write| rotate(write, &refresh))
+            .await
+    }
+
+    async fn live_session(&self, session: SessionId, account: Subject) -> Outcome<Option<Session>> {
+        self.readers
+            .read(move |read| live(read, session, account))
+            .await
+    }
+
+    async fn sessions_of(&self, account: Subject) -> Outcome<Vec<Session>> {
+        self.readers
+            .read(move |read| of_account(read, account))
+            .await
+    }
+
+    async fn end_session(
+        &self,
+        session: SessionId,
+        account: Option<Subject>,
+        by: Client,
+    ) -> Outcome<Ended> {
+        let ended = self
+            .writer
+            .write(move |write| ending::end_one(write, session, account, &by))
+            .await?;
+        Ok(match ended {
+            Ended::By(revocation) => Ended::By(self.committed(revocation)),
+            other => other,
         })
-    };
-    read.db.query_row(query, [email], account).optional()
+    }
+
+    async fn end_sessions(
+        &self,
+        account: Subject,
+        except: Option<SessionId>,
+        by: Client,
+    ) -> Outcome<Option<Revocation>> {
+        let ended = self
+            .writer
+            .write(move |write| ending::end_of_account(write, account, except, &by))
+            .await?;
+        Ok(ended.map(|revocation| self.committed(revocation)))
+    }
+
+    async fn end_some(&self, most: u32) -> Outcome<Option<Revocation>> {
+        let ended = self
+            .writer
+            .write(move |write| ending::end_some(write, most))
+            .await?;
+        Ok(ended.map(|revocation| self.committed(revocation)))
+    }
+
+    async fn revoke_unknown(
+        &self,
+        session: SessionId,
+        exp: Option<UnixTime>,
+    ) -> Outcome<Option<Revocation>> {
+        let ended = self
+            .writer
+            .write(move |write| ending::revoke_unknown(write, session, exp))
+            .await?;
+        Ok(ended.map(|revocation| self.committed(revocation)))
+    }
+
+    async fn revocation(&self, number: u64) -> Outcome<Option<Revocation>> {
+        let found = self
+            .readers
+            .read(move |read| ending::revocation(read.db, number))
+            .await?;
+        Ok(found.map(|revocation| self.committed(revocation)))
+    }
 }
 
 /// PW-17: the statement that inserts checks the account and its login epoch once more.
@@ -38,16 +111,16 @@ pub(super) fn open(write: &Write<'_>, login: &Login) -> rusqlite::Result<Option<
         .db
         .query_row(
             "INSERT INTO sessions (id, account, generation, rotated_at, mac_key_version, latest_exp, auth_time, acr, amr,
-                 created_at, last_seen_at, idle_deadline, absolute_deadline, ip, user_agent, label)
+                 created_at, last_seen_at, idle_deadline, absolute_deadline, ip, user_agent, label, delivery)
              SELECT :id, id, 0, :now, :mac_key, :exp, :auth_time, :acr, :amr,
-                 :now, :now, :idle, :absolute, :ip, :user_agent, :label
+                 :now, :now, :idle, :absolute, :ip, :user_agent, :label, :delivery
              FROM accounts WHERE id = :account AND is_active = 1 AND login_epoch = :epoch
              RETURNING *",
             named_params! {
                 ":id": login.session.as_bytes(), ":now": now.0, ":mac_key": login.mac_key_version,
-                ":exp": exp.seconds(), ":auth_time": now.seconds().seconds(), ":acr": login.acr,
-                ":amr": list_text(login.amr), ":idle": idle.0, ":absolute": absolute.0,
-                ":ip": login.by.ip, ":user_agent": login.by.user_agent, ":label": login.label,
+                ":exp": exp.seconds(), ":auth_time": now.seconds().seconds(), ":acr": login.acr.name(),
+                ":amr": list_text(login.acr.amr()), ":idle": idle.0, ":absolute": absolute.0,
+                ":ip": login.by.ip, ":user_agent": login.by.user_agent, ":label": login.label, ":delivery": login.delivery.name(),
                 ":account": login.account.as_bytes(), ":epoch": int(login.login_epoch),
             },
             session,
@@ -208,29 +281,4 @@ pub(super) fn of_account(read: &Read<'_>, account: Subject) -> rusqlite::Result<
     )?;
     let rows = statement.query_map(params![account.as_bytes(), read.now.0], session)?;
     rows.collect()
-}
-
-/// Opens the account of a sign-up. False: there is one of that address already.
-pub(super) fn open_account(
-    write: &Write<'_>,
-    account: Subject,
-    email: &str,
-    password_hash: &str,
-    by: &Client,
-) -> rusqlite::Result<bool> {
-    let opened = write.db.execute(
-        "INSERT INTO accounts (id, email, password_hash, created_at) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (email) DO NOTHING",
-        params![account.as_bytes(), email, password_hash, write.now.0],
-    )?;
-    if opened > 0 {
-        let event = Event {
-            name: "account_activated",
-            cause: None,
-            account: Some(account),
-            session: None,
-        };
-        audit::append(write, &event, by)?;
-    }
-    Ok(opened > 0)
 }

@@ -144,7 +144,9 @@ fn two_thousand_and_more_revocations_come_in_several_pages() {
     let id = in_sql(&companion, "randomblob(16)", "uuid_send(gen_random_uuid())");
     let copies = format!(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4100)
-         INSERT INTO sessions SELECT {id}, account, generation, rotated_at, mac_key_version, latest_exp, auth_time, acr,
+         INSERT INTO sessions (id, account, generation, rotated_at, mac_key_version, latest_exp, auth_time, acr, amr,
+             created_at, last_seen_at, idle_deadline, absolute_deadline, ended_at, receipt, ip, user_agent, label)
+         SELECT {id}, account, generation, rotated_at, mac_key_version, latest_exp, auth_time, acr,
              amr, created_at, last_seen_at, idle_deadline, absolute_deadline, ended_at, receipt, ip, user_agent, label
          FROM sessions, n"
     );

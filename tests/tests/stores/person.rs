@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use companion::delivery::Delivery;
 use companion::email::Email;
 use companion::entropy;
+use companion::level::Acr;
 use companion::store::{Client, Lifetimes, Login, Minted, Refresh, Rotation};
 use token::{SessionId, Subject};
 
@@ -32,8 +34,8 @@ impl Person {
             account: self.id,
             login_epoch: self.login_epoch,
             mac_key_version: 1,
-            acr: "1fa",
-            amr: &["pwd"],
+            acr: Acr::Password,
+            delivery: Delivery::Body,
             label: None,
             by: Client::default(),
             lifetimes: LIFETIMES,

@@ -1,7 +1,9 @@
 //! Logins: which open a session, and what the session then is.
 
+use companion::delivery::Delivery;
 use companion::email::Email;
 use companion::entropy;
+use companion::level::{Acr, Level};
 use companion::store::{Client, Ended, Lifetimes, Login, Minted};
 use token::{SessionId, Subject};
 
@@ -33,11 +35,12 @@ pub async fn a_login_opens_the_session_that_it_describes(bench: &Bench) {
     let by = Client {
         ip: Some("192.0.2.1".to_owned()),
         user_agent: Some("curl/8".to_owned()),
+        request_id: None,
     };
     let login = Login {
         mac_key_version: 7,
-        acr: "2fa",
-        amr: &["pwd", "otp"],
+        acr: Acr::Mfa,
+        delivery: Delivery::Cookie,
         label: Some("the phone".to_owned()),
         by: by.clone(),
         ..alice.login()
@@ -55,9 +58,12 @@ pub async fn a_login_opens_the_session_that_it_describes(bench: &Bench) {
     assert!(roles.is_empty());
     assert_eq!((session.id, session.account), (id, alice.id));
     assert_eq!((session.generation, session.mac_key_version), (0, 7));
-    assert_eq!(session.auth_time, now.seconds());
-    assert_eq!(session.acr, "2fa");
-    assert_eq!(session.amr, ["pwd", "otp"]);
+    let login = Level {
+        acr: Acr::Mfa,
+        auth_time: now.seconds(),
+    };
+    assert_eq!((session.login, session.step_up), (login, None));
+    assert_eq!(session.delivery, Delivery::Cookie);
     assert_eq!((session.created_at, session.last_seen_at), (now, now));
     assert_eq!(session.idle_deadline, now.plus(LIFETIMES.idle));
     assert_eq!(session.absolute_deadline, now.plus(LIFETIMES.absolute));

@@ -1,0 +1,61 @@
+-- A deleted account keeps its row until its sessions are pruned; it is not active, and its address is free again.
+ALTER TABLE accounts ADD COLUMN deleted_at bigint;
+
+-- How the tokens of a session are handed out: fixed at login.
+ALTER TABLE sessions ADD COLUMN delivery text NOT NULL DEFAULT 'body';
+-- The last step-up: its own `acr` and `auth_time`, which fall back to those of the login after ten minutes.
+ALTER TABLE sessions ADD COLUMN step_acr text;
+ALTER TABLE sessions ADD COLUMN step_auth_time bigint;
+
+-- Whose code it is, where the challenge belongs to an account; and to which of its sessions, for a step-up or a change of address.
+ALTER TABLE challenges ADD COLUMN account bytea;
+ALTER TABLE challenges ADD COLUMN session bytea;
+-- Of the long code that a recovery mail carries beside the short one.
+ALTER TABLE challenges ADD COLUMN long_code_mac bytea;
+-- The address that an account is to have.
+ALTER TABLE challenges ADD COLUMN new_email text;
+-- Of the account when the challenge was made: later changes of its credentials leave the challenge without effect.
+ALTER TABLE challenges ADD COLUMN login_epoch bigint;
+-- Of the login that waits for its second factor.
+ALTER TABLE challenges ADD COLUMN delivery text;
+ALTER TABLE challenges ADD COLUMN label text;
+CREATE INDEX challenges_of_account ON challenges (account, purpose) WHERE account IS NOT NULL;
+
+ALTER TABLE outbox ADD COLUMN session bytea;
+ALTER TABLE outbox ADD COLUMN new_email text;
+-- When it was given up, and why; the row stays to be seen.
+ALTER TABLE outbox ADD COLUMN dead_at bigint;
+ALTER TABLE outbox ADD COLUMN last_error text;
+DROP INDEX outbox_due;
+CREATE INDEX outbox_due ON outbox (due_at) WHERE dead_at IS NULL;
+
+-- Who did it, where it was not the owner: the name of an admin token. And the request that it came with.
+ALTER TABLE audit ADD COLUMN actor text;
+ALTER TABLE audit ADD COLUMN request_id text;
+CREATE INDEX audit_of_account ON audit (account, id) WHERE account IS NOT NULL;
+
+-- A key is published before it signs.
+ALTER TABLE signing_keys ADD COLUMN signs_from bigint NOT NULL DEFAULT 0;
+
+-- Failures since the last success: unlike `count`, quiet minutes leave them (RL-01).
+ALTER TABLE failures ADD COLUMN in_a_row bigint NOT NULL DEFAULT 0;
+
+-- An authenticator app: one that counts, and one whose enrolment is not confirmed yet.
+CREATE TABLE totp (
+    account bytea NOT NULL REFERENCES accounts (id),
+    is_confirmed boolean NOT NULL,
+    -- The secret, sealed with the account as associated data.
+    sealed bytea NOT NULL,
+    -- The last time step that was accepted: each is accepted once.
+    last_step bigint NOT NULL DEFAULT 0,
+    created_at bigint NOT NULL,
+    PRIMARY KEY (account, is_confirmed)
+);
+
+-- The MACs of an account's recovery codes.
+CREATE TABLE recovery_codes (
+    account bytea NOT NULL REFERENCES accounts (id),
+    mac bytea NOT NULL,
+    used_at bigint,
+    PRIMARY KEY (account, mac)
+);

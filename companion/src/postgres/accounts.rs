@@ -1,0 +1,64 @@
+//! Accounts.
+
+use async_trait::async_trait;
+use token::Subject;
+use tokio_postgres::Row;
+
+use super::Postgres;
+use super::audit::{self, Event};
+use super::columns::{bytes, get, uint};
+use super::work::{Db, Write, ask};
+use crate::email::Email;
+use crate::store::{Account, Accounts, Client, Outcome};
+
+#[async_trait]
+impl Accounts for Postgres {
+    async fn account(&self, email: &Email) -> Outcome<Option<Account>> {
+        let email = email.clone();
+        ask!(self, |db, _now| account(db, email.as_str()))
+    }
+}
+
+async fn account(db: Db<'_>, email: &str) -> Outcome<Option<Account>> {
+    let query = "SELECT id, password_hash, login_epoch, is_active FROM accounts WHERE email = $1";
+    let account = |row: &Row| {
+        Ok(Account {
+            id: Subject::from_bytes(bytes(row, "id")?),
+            password_hash: get(row, "password_hash")?,
+            login_epoch: uint(row, "login_epoch")?,
+            is_active: get(row, "is_active")?,
+        })
+    };
+    db.row(query, &[&email])
+        .await?
+        .as_ref()
+        .map(account)
+        .transpose()
+}
+
+/// Opens the account of a sign-up. False: there is one of that address already.
+pub(super) async fn open_account(
+    write: &Write<'_>,
+    account: Subject,
+    email: &str,
+    password_hash: &str,
+    by: &Client,
+) -> Outcome<bool> {
+    const OPEN: &str = "
+        INSERT INTO accounts (id, email, password_hash, created_at) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (email) DO NOTHING";
+    let id = account.as_bytes().as_slice();
+    let opened = write
+        .db
+        .execute(OPEN, &[&id, &email, &password_hash, &write.now.0])
+        .await?;
+    if opened > 0 {
+        let event = Event {
+            name: "account_activated",
+            account: Some(account),
+            session: None,
+        };
+        audit::append(write, &event, by).await?;
+    }
+    Ok(opened > 0)
+}

@@ -1,0 +1,27 @@
+//! Accounts.
+
+use async_trait::async_trait;
+use token::Subject;
+
+use super::Outcome;
+use crate::email::Email;
+
+/// The accounts. See the head of [`crate::store`] for what must hold.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// The account of an address.
+    async fn account(&self, email: &Email) -> Outcome<Option<Account>>;
+}
+
+/// An account, as login needs it.
+#[derive(Clone)]
+pub struct Account {
+    /// `sub`.
+    pub id: Subject,
+    /// PHC string.
+    pub password_hash: String,
+    /// Moves when logins that are under way must come to nothing.
+    pub login_epoch: u64,
+    /// Whether it may log in.
+    pub is_active: bool,
+}
