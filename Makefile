@@ -1,5 +1,5 @@
-# Every target does one thing, through tools/ or cargo. The wasm module, Envoy and PostgreSQL are files: made once, when missing or
-# outdated.
+# Every target does one thing, through tools/ or cargo. The wasm module, Envoy, PostgreSQL and the tests' Python are files: made once,
+# when missing or outdated.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo smoke stack test lint fuzz bench wasm clean
@@ -8,6 +8,7 @@ MODULE := envoy/latchkey.wasm
 TRAPPING := $(or $(CARGO_TARGET_DIR),target)/latchkey-trap.wasm
 ENVOY_BINARY := .tools/envoy
 POSTGRES_FOLDER := .tools/postgres
+PYTHON_PACKAGES := .tools/python/requirements.txt
 STACK := $(MODULE) $(ENVOY_BINARY) $(if $(filter postgres,$(STORE)),$(POSTGRES_FOLDER))
 MODULE_SOURCES := $(shell find filter token -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock rust-toolchain.toml tools/wasm
 
@@ -23,7 +24,7 @@ smoke: $(STACK) ## the same walk, exits 0 or 1
 stack: $(STACK) ## the same stack without the walk: prints `ready` and its addresses, runs until SIGTERM
 	@tools/stack stack
 
-test: $(MODULE) $(TRAPPING) $(ENVOY_BINARY) $(POSTGRES_FOLDER) ## everything: unit, property, wasmtime, stores, end-to-end on real Envoy
+test: $(MODULE) $(TRAPPING) $(ENVOY_BINARY) $(POSTGRES_FOLDER) $(PYTHON_PACKAGES) ## everything: unit, property, wasmtime, stores, end-to-end on real Envoy
 	@tools/test
 
 lint: ## format, clippy natively and on wasm, docs, dependencies
@@ -54,3 +55,6 @@ $(ENVOY_BINARY): tools/envoy
 # Its age says nothing: it is a folder of the system, or of a package.
 $(POSTGRES_FOLDER):
 	@tools/postgres
+
+$(PYTHON_PACKAGES): tools/python tools/requirements.txt
+	@tools/python
