@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::level::Acr;
 use crate::password::{Overloaded, Weakness};
 use crate::store::StoreError;
 
@@ -25,6 +26,8 @@ pub enum ApiError {
     InvalidRefreshToken,
     /// The last complete authentication was too long ago (RFC 9470).
     NotRecent,
+    /// The same, or it was by password alone.
+    NotSteppedUp,
     /// There is no such thing, or it is somebody else's.
     NotFound,
     /// There is no such method here.
@@ -53,6 +56,8 @@ pub enum ApiError {
 
 /// How long ago an authentication may be and still count as recent.
 pub const RECENT: Duration = Duration::from_secs(600);
+/// The least level that counts as stepped up.
+pub const STEPPED_UP: Acr = Acr::Otp;
 
 impl ApiError {
     const fn status(&self) -> StatusCode {
@@ -62,7 +67,8 @@ impl ApiError {
             | Self::NoCredential
             | Self::InvalidToken
             | Self::InvalidRefreshToken
-            | Self::NotRecent => StatusCode::UNAUTHORIZED,
+            | Self::NotRecent
+            | Self::NotSteppedUp => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -84,7 +90,7 @@ impl ApiError {
             Self::NoCredential => "credential_required",
             Self::InvalidToken => "invalid_token",
             Self::InvalidRefreshToken => "invalid_refresh_token",
-            Self::NotRecent => "insufficient_user_authentication",
+            Self::NotRecent | Self::NotSteppedUp => "insufficient_user_authentication",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::TooLarge => "too_large",
@@ -112,6 +118,9 @@ impl ApiError {
                 "The refresh token is not valid, or its session has ended."
             }
             Self::NotRecent => "This needs a login within the last 10 minutes.",
+            Self::NotSteppedUp => {
+                "This needs a code, by mail or from the authenticator app, within the last 10 minutes."
+            }
             Self::NotFound => "There is nothing here.",
             Self::MethodNotAllowed => "This method is not offered here.",
             Self::TooLarge => "The body must not exceed 16 KiB.",
@@ -136,6 +145,11 @@ impl ApiError {
             Self::InvalidToken => Some("Bearer error=\"invalid_token\"".to_owned()),
             Self::NotRecent => Some(format!(
                 "Bearer error=\"insufficient_user_authentication\", max_age={}",
+                RECENT.as_secs()
+            )),
+            Self::NotSteppedUp => Some(format!(
+                "Bearer error=\"insufficient_user_authentication\", acr_values=\"{}\", max_age={}",
+                STEPPED_UP.name(),
                 RECENT.as_secs()
             )),
             _ => None,

@@ -1,5 +1,6 @@
 //! The account's owner, known by an access token whose session the store still knows: the companion trusts no identity header.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -7,7 +8,8 @@ use axum::http::request::Parts;
 use token::{AccessToken, Expected, Rejection, SessionId, SoftwareCheck, Subject, UnixTime};
 
 use crate::app::App;
-use crate::error::{ApiError, RECENT};
+use crate::error::{ApiError, RECENT, STEPPED_UP};
+use crate::level::Acr;
 use crate::request::bearer;
 
 /// Who sent a good access token of a session that lives.
@@ -17,6 +19,7 @@ pub struct Owner {
     pub account: Subject,
     /// `sid`.
     pub session: SessionId,
+    acr: Option<Acr>,
     auth_time: Option<UnixTime>,
     now: UnixTime,
 }
@@ -27,14 +30,28 @@ impl Owner {
     /// # Errors
     /// [`ApiError::NotRecent`].
     pub fn must_be_recent(&self) -> Result<(), ApiError> {
-        let is_recent = self
-            .auth_time
-            .is_some_and(|auth_time| self.now < auth_time.plus(RECENT));
-        if is_recent {
+        if self.is_recent() {
             Ok(())
         } else {
             Err(ApiError::NotRecent)
         }
+    }
+
+    /// Refuses an authentication that was too long ago, or by password alone.
+    ///
+    /// # Errors
+    /// [`ApiError::NotSteppedUp`].
+    pub fn must_be_stepped_up(&self) -> Result<(), ApiError> {
+        if self.is_recent() && self.acr >= Some(STEPPED_UP) {
+            Ok(())
+        } else {
+            Err(ApiError::NotSteppedUp)
+        }
+    }
+
+    fn is_recent(&self) -> bool {
+        self.auth_time
+            .is_some_and(|auth_time| self.now < auth_time.plus(RECENT))
     }
 }
 
@@ -58,9 +75,32 @@ impl FromRequestParts<App> for Owner {
         Ok(Self {
             account,
             session: session.id,
+            // The token's own claims, not the session's: an older token keeps its weaker level (SE-06).
+            acr: token.acr().and_then(Acr::from_name),
             auth_time: token.auth_time(),
             now,
         })
+    }
+}
+
+/// The owner, in calls that need one for some purposes alone.
+pub struct MaybeOwner(Result<Owner, ApiError>);
+
+impl MaybeOwner {
+    /// The owner, who is needed.
+    ///
+    /// # Errors
+    /// As [`Owner`]: [`ApiError::NoCredential`], [`ApiError::InvalidToken`] and what is wrong with the store.
+    pub fn required(self) -> Result<Owner, ApiError> {
+        self.0
+    }
+}
+
+impl FromRequestParts<App> for MaybeOwner {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        Ok(Self(Owner::from_request_parts(parts, app).await))
     }
 }
 
@@ -93,4 +133,40 @@ fn verify(
         &expected,
         now,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner(acr: Option<Acr>, auth_time: Option<i64>) -> Owner {
+        Owner {
+            account: Subject::from_bytes([1; 16]),
+            session: SessionId::from_bytes([2; 16]),
+            acr,
+            auth_time: auth_time.map(UnixTime::from_seconds),
+            now: UnixTime::from_seconds(1_000),
+        }
+    }
+
+    /// SE-08, RFC 9470: an `acr` that is missing or unknown is none, and so is a missing `auth_time`.
+    #[test]
+    fn recent_is_ten_minutes_and_stepped_up_is_more_than_a_password() {
+        let judged = |acr, auth_time| {
+            let owner = owner(acr, auth_time);
+            (
+                owner.must_be_recent().is_ok(),
+                owner.must_be_stepped_up().is_ok(),
+            )
+        };
+        let password = Some(Acr::Password);
+        for acr in [Some(Acr::Otp), Some(Acr::Mfa)] {
+            assert_eq!(judged(acr, Some(401)), (true, true));
+            assert_eq!(judged(acr, Some(400)), (false, false));
+            assert_eq!(judged(acr, None), (false, false));
+        }
+        for acr in [password, None] {
+            assert_eq!(judged(acr, Some(1_000)), (true, false));
+        }
+    }
 }

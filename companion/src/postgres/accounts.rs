@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use super::Postgres;
 use super::audit::{self, Event};
 use super::columns::{bytes, get, uint};
-use super::work::{Db, Write, ask};
+use super::work::{Arguments, Db, Write, ask};
 use crate::email::Email;
 use crate::store::{Account, Accounts, Client, Outcome};
 
@@ -15,21 +15,39 @@ use crate::store::{Account, Accounts, Client, Outcome};
 impl Accounts for Postgres {
     async fn account(&self, email: &Email) -> Outcome<Option<Account>> {
         let email = email.clone();
-        ask!(self, |db, _now| account(db, email.as_str()))
+        ask!(self, |db, _now| account(
+            db,
+            "email = $1",
+            &[&email.as_str()]
+        ))
+    }
+
+    async fn account_by_id(&self, id: Subject) -> Outcome<Option<Account>> {
+        ask!(self, |db, _now| account(
+            db,
+            "id = $1",
+            &[&id.as_bytes().as_slice()]
+        ))
     }
 }
 
-async fn account(db: Db<'_>, email: &str) -> Outcome<Option<Account>> {
-    let query = "SELECT id, password_hash, login_epoch, is_active FROM accounts WHERE email = $1";
+async fn account(db: Db<'_>, which: &str, key: Arguments<'_>) -> Outcome<Option<Account>> {
+    let query = format!(
+        "SELECT id, email, password_hash, login_epoch, is_active,
+             EXISTS (SELECT 1 FROM totp WHERE account = accounts.id AND is_confirmed) AS has_totp
+         FROM accounts WHERE {which}"
+    );
     let account = |row: &Row| {
         Ok(Account {
             id: Subject::from_bytes(bytes(row, "id")?),
+            email: get(row, "email")?,
             password_hash: get(row, "password_hash")?,
             login_epoch: uint(row, "login_epoch")?,
             is_active: get(row, "is_active")?,
+            has_totp: get(row, "has_totp")?,
         })
     };
-    db.row(query, &[&email])
+    db.row(&query, key)
         .await?
         .as_ref()
         .map(account)

@@ -17,22 +17,38 @@ impl Accounts for Sqlite {
     async fn account(&self, email: &Email) -> Outcome<Option<Account>> {
         let email = email.clone();
         self.readers
-            .read(move |read| account(read, email.as_str()))
+            .read(move |read| account(read, "email = ?1", email.as_str()))
+            .await
+    }
+
+    async fn account_by_id(&self, id: Subject) -> Outcome<Option<Account>> {
+        self.readers
+            .read(move |read| account(read, "id = ?1", id.as_bytes()))
             .await
     }
 }
 
-fn account(read: &Read<'_>, email: &str) -> rusqlite::Result<Option<Account>> {
-    let query = "SELECT id, password_hash, login_epoch, is_active FROM accounts WHERE email = ?1";
+fn account(
+    read: &Read<'_>,
+    which: &str,
+    key: impl rusqlite::ToSql,
+) -> rusqlite::Result<Option<Account>> {
+    let query = format!(
+        "SELECT id, email, password_hash, login_epoch, is_active,
+             EXISTS (SELECT 1 FROM totp WHERE account = accounts.id AND is_confirmed = 1) AS has_totp
+         FROM accounts WHERE {which}"
+    );
     let account = |row: &Row<'_>| {
         Ok(Account {
             id: Subject::from_bytes(id(row, "id")?),
+            email: row.get("email")?,
             password_hash: row.get("password_hash")?,
             login_epoch: uint(row, "login_epoch")?,
             is_active: row.get("is_active")?,
+            has_totp: row.get("has_totp")?,
         })
     };
-    read.db.query_row(query, [email], account).optional()
+    read.db.query_row(&query, [key], account).optional()
 }
 
 /// Opens the account of a sign-up. False: there is one of that address already.

@@ -11,6 +11,9 @@ use crate::email::Email;
 pub trait Accounts: Send + Sync {
     /// The account of an address.
     async fn account(&self, email: &Email) -> Outcome<Option<Account>>;
+
+    /// The account of that `sub`.
+    async fn account_by_id(&self, id: Subject) -> Outcome<Option<Account>>;
 }
 
 /// An account, as login needs it.
@@ -18,10 +21,14 @@ pub trait Accounts: Send + Sync {
 pub struct Account {
     /// `sub`.
     pub id: Subject,
+    /// Its address.
+    pub email: String,
     /// PHC string.
     pub password_hash: String,
     /// Moves when logins that are under way must come to nothing.
     pub login_epoch: u64,
     /// Whether it may log in.
     pub is_active: bool,
+    /// Whether login asks for an authenticator app. Adding and removing one moves `login_epoch`.
+    pub has_totp: bool,
 }
