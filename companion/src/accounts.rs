@@ -3,11 +3,12 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Json as Answer;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 use token::ChallengeId;
+use utoipa::ToSchema;
 
+use crate::api::schemas;
 use crate::app::App;
 use crate::code::{COOLDOWN, Purpose};
 use crate::email::Email;
@@ -21,11 +22,23 @@ use crate::throttle::Limit;
 use crate::tokens::rfc3339;
 
 /// `POST /accounts`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignUp {
     email: String,
     password: String,
+}
+
+/// Where the code that goes by mail is to be entered.
+#[derive(Serialize, ToSchema)]
+pub struct Challenged {
+    #[schema(schema_with = schemas::id)]
+    challenge_id: ChallengeId,
+    #[schema(schema_with = schemas::moment)]
+    expires_at: String,
+    /// Before that no other code can be had.
+    #[schema(schema_with = schemas::moment)]
+    resend_after: String,
 }
 
 /// Takes a sign-up; a code, or a notice to the owner of a known address, goes by mail.
@@ -36,7 +49,7 @@ pub async fn sign_up(
     State(app): State<App>,
     caller: Caller,
     Json(body): Json<SignUp>,
-) -> Result<(StatusCode, Answer<Value>), ApiError> {
+) -> Result<(StatusCode, Answer<Challenged>), ApiError> {
     let password = Password::new(body.password);
     let email = Email::parse(&body.email).ok_or(ApiError::InvalidEmail)?;
     let (prefix, limits) = (caller.prefix(), &app.settings.limits);
@@ -70,9 +83,10 @@ pub async fn sign_up(
 }
 
 /// `POST /challenges`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewChallenge {
+    #[schema(pattern = "^activation$")]
     purpose: String,
     email: Option<String>,
 }
@@ -85,7 +99,7 @@ pub async fn new_challenge(
     State(app): State<App>,
     caller: Caller,
     Json(body): Json<NewChallenge>,
-) -> Result<(StatusCode, Answer<Value>), ApiError> {
+) -> Result<(StatusCode, Answer<Challenged>), ApiError> {
     let Some(Purpose::Activation) = Purpose::from_name(&body.purpose) else {
         return Err(ApiError::Invalid(
             "`purpose` must be `activation`; others are not offered yet.",
@@ -110,7 +124,7 @@ pub async fn resend(
     State(app): State<App>,
     Segment(challenge): Segment,
     caller: Caller,
-) -> Result<(StatusCode, Answer<Value>), ApiError> {
+) -> Result<(StatusCode, Answer<Challenged>), ApiError> {
     let challenge = challenge.parse().map_err(|_| ApiError::NotFound)?;
     app.take(mail_limits(&app, &caller, None, challenge))
         .await?;
@@ -146,25 +160,32 @@ async fn request_code(
     app: &App,
     challenge: ChallengeId,
     wish: Wish,
-) -> Result<(StatusCode, Answer<Value>), ApiError> {
+) -> Result<(StatusCode, Answer<Challenged>), ApiError> {
     let requested = app
         .store
         .request_code(CodeRequest { challenge, wish })
         .await?;
     app.outbox.notify_one();
-    let body = json!({
-        "challenge_id": challenge,
-        "expires_at": rfc3339(requested.expires_at),
-        "resend_after": rfc3339(requested.at.plus(COOLDOWN)),
-    });
+    let body = Challenged {
+        challenge_id: challenge,
+        expires_at: rfc3339(requested.expires_at),
+        resend_after: rfc3339(requested.at.plus(COOLDOWN)),
+    };
     Ok((StatusCode::ACCEPTED, Answer(body)))
 }
 
 /// `POST /challenges/{id}/verify`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Code {
     code: String,
+}
+
+/// What a right code has brought about.
+#[derive(Serialize, ToSchema)]
+pub struct Verified {
+    #[schema(pattern = "^active$")]
+    status: &'static str,
 }
 
 /// Enters a code.
@@ -176,7 +197,7 @@ pub async fn verify(
     Segment(challenge): Segment,
     caller: Caller,
     Json(body): Json<Code>,
-) -> Result<Answer<Value>, ApiError> {
+) -> Result<Answer<Verified>, ApiError> {
     let challenge: ChallengeId = challenge.parse().map_err(|_| ApiError::InvalidCode)?;
     app.take(vec![app.limit(
         "code_per_address",
@@ -207,7 +228,7 @@ pub async fn verify(
         by: caller.client(),
     };
     if app.store.activate(activation).await? {
-        Ok(Answer(json!({ "status": "active" })))
+        Ok(Answer(Verified { status: "active" }))
     } else {
         Err(ApiError::InvalidCode)
     }

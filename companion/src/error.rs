@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use axum::response::{IntoResponse, Json, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::level::Acr;
 use crate::password::{Overloaded, Weakness};
@@ -59,8 +60,29 @@ pub const RECENT: Duration = Duration::from_secs(600);
 /// The least level that counts as stepped up.
 pub const STEPPED_UP: Acr = Acr::Otp;
 
+/// Some weakness, where the API document speaks of it.
+pub const WEAK_PASSWORD: ApiError = ApiError::WeakPassword(Weakness::TooShort);
+/// Some limit, where the API document speaks of it.
+pub const LIMITED: ApiError = ApiError::RateLimited(Duration::from_secs(1));
+
+/// A refusal (RFC 9457).
+#[derive(Serialize, ToSchema)]
+pub struct Problem {
+    /// Always `about:blank`: the status says what it is, and `code` more.
+    r#type: &'static str,
+    /// The status in words.
+    title: &'static str,
+    /// The status.
+    status: u16,
+    /// What a program goes by.
+    code: &'static str,
+    /// What a person reads.
+    detail: &'static str,
+}
+
 impl ApiError {
-    const fn status(&self) -> StatusCode {
+    /// The status of the answer.
+    pub const fn status(&self) -> StatusCode {
         match self {
             Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::InvalidCredentials
@@ -83,7 +105,8 @@ impl ApiError {
         }
     }
 
-    const fn code(&self) -> &'static str {
+    /// The stable code, for programs.
+    pub const fn code(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "invalid_request",
             Self::InvalidCredentials => "invalid_credentials",
@@ -106,7 +129,8 @@ impl ApiError {
         }
     }
 
-    const fn detail(&self) -> &'static str {
+    /// What a person reads.
+    pub const fn detail(&self) -> &'static str {
         match self {
             Self::Invalid(detail) => detail,
             Self::InvalidCredentials => {
@@ -138,8 +162,8 @@ impl ApiError {
         }
     }
 
-    /// RFC 6750 section 3, RFC 9470 section 3.
-    fn challenge(&self) -> Option<String> {
+    /// `WWW-Authenticate`: RFC 6750 section 3, RFC 9470 section 3.
+    pub fn challenge(&self) -> Option<String> {
         match self {
             Self::NoCredential => Some("Bearer".to_owned()),
             Self::InvalidToken => Some("Bearer error=\"invalid_token\"".to_owned()),
@@ -156,8 +180,8 @@ impl ApiError {
         }
     }
 
-    /// Whole seconds, rounded up: at that moment a request passes.
-    fn retry_after(&self) -> Option<u64> {
+    /// `Retry-After` in whole seconds, rounded up: at that moment a request passes.
+    pub fn retry_after(&self) -> Option<u64> {
         match self {
             Self::RateLimited(wait) => Some(
                 u64::try_from(wait.as_millis().div_ceil(1_000))
@@ -174,14 +198,14 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = self.status();
-        let body = json!({
-            "type": "about:blank",
-            "title": status.canonical_reason().unwrap_or_default(),
-            "status": status.as_u16(),
-            "code": self.code(),
-            "detail": self.detail(),
-        });
-        let mut response = (status, body.to_string()).into_response();
+        let problem = Problem {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            code: self.code(),
+            detail: self.detail(),
+        };
+        let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(
             CONTENT_TYPE,

@@ -15,6 +15,7 @@
 
 pub mod accounts;
 pub mod address;
+pub mod api;
 pub mod app;
 pub mod clock;
 pub mod code;

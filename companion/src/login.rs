@@ -4,8 +4,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Json as Answer;
 use serde::Deserialize;
-use serde_json::Value;
 use token::RefreshToken;
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::delivery::Delivery;
@@ -16,17 +16,19 @@ use crate::level::Acr;
 use crate::password::Password;
 use crate::request::{Caller, Json};
 use crate::store::{Login, Refresh, Rotation};
-use crate::tokens;
+use crate::tokens::{self, Tokens};
 
 const MAX_LABEL: usize = 64;
 
 /// `POST /sessions`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
     email: String,
     password: String,
+    #[schema(pattern = "^body$")]
     delivery: Option<String>,
+    #[schema(max_length = 64)]
     label: Option<String>,
 }
 
@@ -38,7 +40,7 @@ pub async fn log_in(
     State(app): State<App>,
     caller: Caller,
     Json(body): Json<Credentials>,
-) -> Result<(StatusCode, Answer<Value>), ApiError> {
+) -> Result<(StatusCode, Answer<Tokens>), ApiError> {
     let password = Password::new(body.password);
     if body.delivery.is_some_and(|delivery| delivery != "body") {
         return Err(ApiError::Invalid(
@@ -120,7 +122,7 @@ pub async fn log_in(
 }
 
 /// `POST /sessions/refresh`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Presented {
     refresh_token: String,
@@ -134,7 +136,7 @@ pub async fn refresh(
     State(app): State<App>,
     caller: Caller,
     Json(body): Json<Presented>,
-) -> Result<Answer<Value>, ApiError> {
+) -> Result<Answer<Tokens>, ApiError> {
     // The MAC first: junk never reaches the store (RR-15).
     let token = RefreshToken::verify(&body.refresh_token, &app.vault.refresh_keys())
         .map_err(|_| ApiError::InvalidRefreshToken)?;

@@ -9,6 +9,7 @@ use companion::clock::Clock;
 use companion::config::{self, Read, Settings, StoreKind};
 use companion::operation;
 use companion::postgres::Options;
+use companion::routes;
 use companion::secret;
 use companion::service::Service;
 use serde_json::json;
@@ -52,6 +53,12 @@ enum Command {
     CheckConfig,
     /// Prints the filter's configuration that matches this companion.
     FilterConfig,
+    /// Prints the OpenAPI document of the public listener.
+    Openapi {
+        /// That of the internal listener instead.
+        #[arg(long)]
+        internal: bool,
+    },
 }
 
 #[derive(clap::Args)]
@@ -111,6 +118,15 @@ fn main() -> ExitCode {
         }
         Command::FilterConfig => {
             println!("{:#}", filter_config(&read.settings));
+            ExitCode::SUCCESS
+        }
+        Command::Openapi { internal } => {
+            let document = if internal {
+                routes::internal::document(&read.settings)
+            } else {
+                routes::public::document(&read.settings)
+            };
+            println!("{document:#}");
             ExitCode::SUCCESS
         }
     }

@@ -6,9 +6,11 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Json as Answer, Response};
-use serde_json::{Value, json};
+use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
+use utoipa::ToSchema;
 
+use crate::api::schemas;
 use crate::app::App;
 use crate::clock::Millis;
 use crate::error::ApiError;
@@ -60,6 +62,39 @@ fn prefer<'a>(lines: impl Iterator<Item = &'a str>) -> Patience {
     Patience(patience)
 }
 
+/// What a call that ends sessions answers.
+#[derive(Serialize, ToSchema)]
+pub struct Receipt {
+    /// `null` where there was nothing to end.
+    #[schema(required)]
+    revocation: Option<ShownRevocation>,
+}
+
+/// How far a revocation has come.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Revocation)]
+pub struct ShownRevocation {
+    /// Asks for it later.
+    #[schema(schema_with = schemas::receipt_id)]
+    id: String,
+    /// Its number in the feed.
+    seq: u64,
+    /// How many sessions it ended.
+    sessions: u64,
+    gateways: Reached,
+    /// Then at the latest no gateway accepts their access tokens.
+    #[schema(schema_with = schemas::moment)]
+    effective_by: String,
+}
+
+/// Gateways that could accept a token, and those of them that do not any more.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RevocationGateways)]
+pub struct Reached {
+    live: usize,
+    applied: usize,
+}
+
 /// The answer of a call that has ended sessions: 200 when no gateway can accept their tokens any more, else 202.
 ///
 /// # Errors
@@ -109,7 +144,7 @@ pub async fn answer(
 
 /// There was nothing to end.
 pub fn nothing() -> Response {
-    Answer(json!({ "revocation": null })).into_response()
+    Answer(Receipt { revocation: None }).into_response()
 }
 
 /// How far a revocation has come. The gateways are read after its commit.
@@ -125,17 +160,21 @@ pub async fn look(app: &App, revocation: &Revocation) -> Result<Progress, ApiErr
 }
 
 /// The receipt.
-pub fn body(app: &App, revocation: &Revocation, progress: &Progress) -> Value {
-    json!({
-        "revocation": {
-            "id": format!("{}.{}", revocation.number, app.vault.receipt_mac(revocation.number, revocation.mark)),
-            "seq": revocation.number,
-            "sessions": revocation.sessions,
-            "gateways": { "live": progress.live, "applied": progress.applied },
-            // Whole seconds: rounded up, so that it is never too early.
-            "effective_by": rfc3339(round_up(progress.effective_by)),
-        }
-    })
+pub fn body(app: &App, revocation: &Revocation, progress: &Progress) -> Receipt {
+    let mac = app.vault.receipt_mac(revocation.number, revocation.mark);
+    Receipt {
+        revocation: Some(ShownRevocation {
+            id: format!("{}.{mac}", revocation.number),
+            seq: revocation.number,
+            sessions: revocation.sessions,
+            gateways: Reached {
+                live: progress.live,
+                applied: progress.applied,
+            },
+            // Rounded up, so that it is never too early.
+            effective_by: rfc3339(round_up(progress.effective_by)),
+        }),
+    }
 }
 
 fn round_up(moment: Millis) -> Millis {

@@ -1,4 +1,7 @@
-//! Every route of both listeners, and what holds for all of them.
+//! Every route of both listeners (the tables are in `public` and `internal`), and what holds for all of them.
+
+pub mod internal;
+pub mod public;
 
 use std::time::Duration;
 
@@ -10,48 +13,24 @@ use axum::http::header::{
 };
 use axum::http::{HeaderValue, Method};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get, post};
+use axum::response::{IntoResponse as _, Json as Answer, Response};
+use serde_json::Value;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::{accounts, gateway, login, sessions};
 
 /// A request may take so long; waiting for a receipt or a page included.
 const LONGEST: Duration = Duration::from_secs(40);
 
-/// What browsers, apps and API clients call.
+/// What the public listener serves.
 pub fn public(app: App) -> Router {
-    let api = Router::new()
-        .route("/accounts", post(accounts::sign_up))
-        .route("/challenges", post(accounts::new_challenge))
-        .route("/challenges/{id}/resend", post(accounts::resend))
-        .route("/challenges/{id}/verify", post(accounts::verify))
-        .route(
-            "/sessions",
-            post(login::log_in)
-                .get(sessions::list)
-                .delete(sessions::end_many),
-        )
-        .route("/sessions/refresh", post(login::refresh))
-        .route("/sessions/current", delete(sessions::log_out))
-        .route("/sessions/{id}", delete(sessions::end_one))
-        .route("/revocations/{id}", get(sessions::revocation));
-    let router = Router::new()
-        .nest("/auth/v1", api)
-        .route("/.well-known/jwks.json", get(key_set));
-    finished(router, app)
+    finished(public::api().router(), app)
 }
 
-/// What gateways and the operator's own probes call; never routed from outside.
+/// What the internal listener serves.
 pub fn internal(app: App) -> Router {
-    let router = Router::new()
-        .route("/gateway/v1/revocations", get(gateway::revocations))
-        .route("/gateway/v1/keys", get(gateway::keys))
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(ready));
-    finished(router, app)
+    finished(internal::api().router(), app)
 }
 
 fn finished(router: Router<App>, app: App) -> Router {
@@ -121,4 +100,13 @@ async fn key_set(State(app): State<App>) -> Response {
 async fn ready(State(app): State<App>) -> Result<&'static str, ApiError> {
     app.store.keys().await?;
     Ok("ready\n")
+}
+
+/// Only on the internal listener (ER-06).
+async fn public_document(State(app): State<App>) -> Answer<Value> {
+    Answer(public::document(&app.settings))
+}
+
+async fn internal_document(State(app): State<App>) -> Answer<Value> {
+    Answer(internal::document(&app.settings))
 }

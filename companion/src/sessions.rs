@@ -3,9 +3,9 @@
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Json as Answer, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use token::{AccessToken, RefreshToken, SessionId};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::ApiError;
@@ -13,20 +13,27 @@ use crate::owner::{self, Owner};
 use crate::receipts::{self, Patience};
 use crate::request::{Caller, OptionalJson, Segment, bearer};
 use crate::store::Ended;
-use crate::tokens::shown;
+use crate::tokens::{ShownSession, shown};
+
+/// The answer to `GET /sessions`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Sessions)]
+pub struct List {
+    sessions: Vec<ShownSession>,
+}
 
 /// `GET /sessions`.
 ///
 /// # Errors
 /// [`ApiError`].
-pub async fn list(State(app): State<App>, owner: Owner) -> Result<Answer<Value>, ApiError> {
+pub async fn list(State(app): State<App>, owner: Owner) -> Result<Answer<List>, ApiError> {
     let sessions = app.store.sessions_of(owner.account).await?;
     let now = app.store.now().await?.wall.seconds();
-    let shown: Vec<_> = sessions
+    let sessions = sessions
         .iter()
         .map(|session| shown(session, Some(owner.session), now))
         .collect();
-    Ok(Answer(json!({ "sessions": shown })))
+    Ok(Answer(List { sessions }))
 }
 
 /// `DELETE /sessions/{id}`. Somebody else's session is as unknown as one that never was (SE-02).
@@ -85,8 +92,9 @@ pub async fn end_many(
 }
 
 /// The body of a logout.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PresentedAtLogout)]
 pub struct Presented {
     refresh_token: Option<String>,
 }

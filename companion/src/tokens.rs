@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use token::{AccessClaims, RefreshToken, SessionId, UnixTime};
+use utoipa::ToSchema;
 
+use crate::api::schemas;
 use crate::app::App;
 use crate::clock::Millis;
 use crate::entropy;
@@ -34,8 +35,21 @@ pub fn lifetimes(app: &App) -> Lifetimes {
     }
 }
 
+/// What login and refresh answer.
+#[derive(Serialize, ToSchema)]
+pub struct Tokens {
+    access_token: String,
+    #[schema(pattern = "^Bearer$")]
+    token_type: &'static str,
+    /// Seconds.
+    expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    session: ShownSession,
+}
+
 /// The answer to a login or a refresh.
-pub fn answer(app: &App, minted: &Minted) -> Value {
+pub fn answer(app: &App, minted: &Minted) -> Tokens {
     let session = &minted.session;
     let key = app
         .vault
@@ -43,13 +57,13 @@ pub fn answer(app: &App, minted: &Minted) -> Value {
         .into_iter()
         .find(|key| key.version() == session.mac_key_version);
     let refresh = key.map(|key| RefreshToken::issue(session.id, session.generation, &key));
-    json!({
-        "access_token": access_token(app, minted),
-        "token_type": "Bearer",
-        "expires_in": minted.exp.since(minted.iat).as_secs(),
-        "refresh_token": refresh,
-        "session": shown(session, Some(session.id), minted.iat),
-    })
+    Tokens {
+        access_token: access_token(app, minted),
+        token_type: "Bearer",
+        expires_in: minted.exp.since(minted.iat).as_secs(),
+        refresh_token: refresh,
+        session: shown(session, Some(session.id), minted.iat),
+    }
 }
 
 fn access_token(app: &App, minted: &Minted) -> String {
@@ -80,16 +94,28 @@ fn access_token(app: &App, minted: &Minted) -> String {
 }
 
 /// A session in a list: no token material (SE-01).
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
 pub struct ShownSession {
+    #[schema(schema_with = schemas::id)]
     id: SessionId,
+    /// Whether the access token of the request is of it.
     current: bool,
+    #[schema(schema_with = schemas::moment)]
     created_at: String,
+    #[schema(schema_with = schemas::moment)]
     last_seen_at: String,
+    /// It ends then, unless it is refreshed.
+    #[schema(schema_with = schemas::moment)]
     idle_expires_at: String,
+    /// It ends then, refreshed or not.
+    #[schema(schema_with = schemas::moment)]
     expires_at: String,
+    #[schema(required)]
     ip: Option<String>,
+    #[schema(required)]
     user_agent: Option<String>,
+    #[schema(required)]
     label: Option<String>,
     acr: &'static str,
 }

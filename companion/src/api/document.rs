@@ -1,0 +1,200 @@
+//! The OpenAPI 3.1 document of a table of routes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use super::{Api, Credential, Parameter, Route, Success, schemas};
+use crate::error::{ApiError, Problem};
+
+/// The document.
+pub(super) fn of(api: &Api, base_url: &str) -> Value {
+    let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+    let mut known = BTreeMap::new();
+    let mut groups = Vec::new();
+    let mut credentials: Vec<Credential> = Vec::new();
+    for route in &api.routes {
+        let method = route.method.as_str().to_ascii_lowercase();
+        let path = paths.entry(route.path).or_default();
+        path.insert(method, operation(route));
+        known.extend(route.schemas.clone());
+        if !groups.contains(&route.group) {
+            groups.push(route.group);
+        }
+        credentials.extend(&route.credentials);
+    }
+    let codes = api
+        .routes
+        .iter()
+        .flat_map(|route| &route.refusals)
+        .map(ApiError::code)
+        .collect();
+    known.insert("Problem".to_owned(), problem(&codes));
+    let tags: Vec<_> = groups.iter().map(|name| json!({ "name": name })).collect();
+    let schemes: Map<_, _> = credentials
+        .into_iter()
+        .filter_map(|credential| Some((credential.name()?.to_owned(), credential.scheme())))
+        .collect();
+    json!({
+        "openapi": "3.1.0",
+        // The document's version, not the program's: what a caller has no need of is not told (ER-01).
+        "info": { "title": "Latchkey", "version": "1", "description": api.about },
+        "servers": [{ "url": base_url }],
+        "tags": tags,
+        "paths": paths,
+        "components": { "schemas": known, "securitySchemes": schemes },
+    })
+}
+
+impl Credential {
+    /// Under which the document knows it.
+    const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::AccessToken => Some("access_token"),
+            Self::GatewayToken => Some("gateway_token"),
+        }
+    }
+
+    fn scheme(self) -> Value {
+        match self {
+            Self::Nothing => Value::Null,
+            Self::AccessToken => {
+                json!({ "type": "http", "scheme": "bearer", "bearerFormat": "at+jwt" })
+            }
+            Self::GatewayToken => json!({ "type": "http", "scheme": "bearer" }),
+        }
+    }
+}
+
+fn operation(route: &Route) -> Value {
+    let mut parameters: Vec<_> = in_path(route.path).collect();
+    parameters.extend(route.parameters.iter().map(parameter));
+    let security: Vec<_> = route
+        .credentials
+        .iter()
+        .map(|credential| {
+            let scheme = credential.name().map(|name| (name.to_owned(), json!([])));
+            Value::Object(scheme.into_iter().collect())
+        })
+        .collect();
+    let mut operation = json!({
+        "operationId": route.id,
+        "summary": route.summary,
+        "tags": [route.group],
+        "parameters": parameters,
+        "security": security,
+        "responses": responses(route),
+    });
+    if let (Some(body), Some(members)) = (&route.body, operation.as_object_mut()) {
+        let body = json!({
+            "required": body.is_required,
+            "content": { body.media_type: { "schema": body.schema } },
+        });
+        members.insert("requestBody".to_owned(), body);
+    }
+    operation
+}
+
+/// The variable segments, all of them ids.
+fn in_path(path: &str) -> impl Iterator<Item = Value> {
+    let is_receipt = path.contains("/revocations/");
+    let names = path
+        .split('/')
+        .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
+    names.map(move |name| {
+        let pattern = if is_receipt { schemas::RECEIPT_ID } else { schemas::ID };
+        json!({ "in": "path", "name": name, "required": true, "schema": schemas::matching(pattern) })
+    })
+}
+
+fn parameter(parameter: &Parameter) -> Value {
+    json!({
+        "in": parameter.place,
+        "name": parameter.name,
+        "required": parameter.is_required,
+        "schema": parameter.schema,
+        "description": parameter.about,
+    })
+}
+
+/// By status.
+fn responses(route: &Route) -> BTreeMap<String, Value> {
+    let mut responses: BTreeMap<_, _> = route.answers.iter().map(success).collect();
+    let statuses: BTreeSet<_> = route.refusals.iter().map(ApiError::status).collect();
+    responses.extend(statuses.into_iter().map(|status| {
+        let refusals = route
+            .refusals
+            .iter()
+            .filter(|refusal| refusal.status() == status);
+        (
+            status.as_str().to_owned(),
+            refusal(status.as_u16(), &refusals.collect::<Vec<_>>()),
+        )
+    }));
+    responses
+}
+
+fn success(answer: &Success) -> (String, Value) {
+    let response = json!({
+        "description": answer.about,
+        "content": { answer.media_type: { "schema": answer.schema } },
+    });
+    (answer.status.as_str().to_owned(), response)
+}
+
+/// All refusals of one status.
+fn refusal(status: u16, refusals: &[&ApiError]) -> Value {
+    // Several with one code (RFC 9110: each has its own words) stand once.
+    let texts: BTreeMap<_, _> = refusals
+        .iter()
+        .map(|refusal| (refusal.code(), refusal.detail()))
+        .collect();
+    let codes: Vec<_> = texts.keys().collect();
+    let lines: Vec<_> = texts
+        .iter()
+        .map(|(code, detail)| format!("`{code}`: {detail}"))
+        .collect();
+    let header = |name: &str, about: &str, schema: Value, has: &dyn Fn(&ApiError) -> bool| {
+        let count = refusals.iter().filter(|refusal| has(refusal)).count();
+        let header =
+            json!({ "required": count == refusals.len(), "schema": schema, "description": about });
+        (count > 0).then(|| (name.to_owned(), header))
+    };
+    let headers: Map<_, _> = [
+        header(
+            "WWW-Authenticate",
+            "RFC 6750 section 3, RFC 9470 section 3.",
+            json!({ "type": "string" }),
+            &|refusal| refusal.challenge().is_some(),
+        ),
+        header(
+            "Retry-After",
+            "Seconds.",
+            json!({ "type": "integer", "minimum": 1 }),
+            &|refusal| refusal.retry_after().is_some(),
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    json!({
+        "description": lines.join("\n\n"),
+        "headers": headers,
+        "content": { "application/problem+json": { "schema": {
+            "allOf": [
+                { "$ref": "#/components/schemas/Problem" },
+                { "properties": { "status": { "const": status }, "code": { "enum": codes } } },
+            ],
+        } } },
+    })
+}
+
+/// The one shape of refusals, with all codes that there are.
+fn problem(codes: &BTreeSet<&str>) -> Value {
+    let mut schema = json!(<Problem as utoipa::PartialSchema>::schema());
+    if let Some(code) = schema.pointer_mut("/properties/code") {
+        *code = json!({ "type": "string", "enum": codes });
+    }
+    schema
+}

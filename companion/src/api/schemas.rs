@@ -1,0 +1,46 @@
+//! Schemas of what is written the same way everywhere.
+
+use serde_json::{Value, json};
+use utoipa::openapi::Schema;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+
+/// An id as the API writes it: 128 bits.
+pub const ID: &str = "^[0-9a-f]{32}$";
+/// The id of a receipt.
+pub const RECEIPT_ID: &str = r"^[1-9][0-9]*\.[A-Za-z0-9_-]{43}$";
+
+/// Text of that form.
+pub fn matching(pattern: &str) -> Value {
+    json!({ "type": "string", "pattern": pattern })
+}
+
+/// One of these words.
+pub fn one_of(words: &[&str]) -> Value {
+    json!({ "type": "string", "enum": words })
+}
+
+/// A whole number between these, both included.
+pub fn between(least: u64, most: u64) -> Value {
+    json!({ "type": "integer", "minimum": least, "maximum": most })
+}
+
+/// Session, challenge, gateway and subject ids.
+pub fn id() -> Schema {
+    text().pattern(Some(ID)).into()
+}
+
+/// A receipt's id.
+pub fn receipt_id() -> Schema {
+    text().pattern(Some(RECEIPT_ID)).into()
+}
+
+/// RFC 3339, UTC, whole seconds.
+pub fn moment() -> Schema {
+    text()
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .into()
+}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}

@@ -1,0 +1,124 @@
+//! What browsers, apps and API clients call.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::api::{Api, Credential, Route, delete, get, post, schemas};
+use crate::config::Settings;
+use crate::error::{self, ApiError};
+use crate::{accounts, login, receipts, sessions, tokens};
+
+const ABOUT: &str = "Accounts, sessions and tokens.
+
+Every answer has `Cache-Control: no-store`, but for the key set. A body of a request is `application/json` of at most 16 KiB; unknown \
+members and members that stand twice are refused. Refusals are `application/problem+json` (RFC 9457) with a stable `code`. A method \
+that a path does not offer gets 405 `method_not_allowed` and `Allow`, an unknown path 404 `not_found`.";
+
+/// The table.
+pub fn api() -> Api {
+    Api::new(ABOUT)
+        .group("Sign-up and codes", codes())
+        .group("Sessions", sessions())
+        .group("Metadata", metadata())
+}
+
+/// The OpenAPI document.
+pub fn document(settings: &Settings) -> Value {
+    api().document(&settings.base_url)
+}
+
+fn codes() -> Vec<Route> {
+    vec![
+        post("/auth/v1/accounts", accounts::sign_up)
+            .does("sign_up", "Takes a sign-up; a code, or a notice to the owner of a known address, goes by mail.")
+            .takes::<accounts::SignUp>()
+            .answers::<accounts::Challenged>(StatusCode::ACCEPTED, "Mail is on its way, whatever the address.")
+            .refuses([ApiError::InvalidEmail, error::WEAK_PASSWORD, error::LIMITED, ApiError::Overloaded]),
+        post("/auth/v1/challenges", accounts::new_challenge)
+            .does("request_code", "Mails a new code under a new challenge.")
+            .takes::<accounts::NewChallenge>()
+            .answers::<accounts::Challenged>(StatusCode::ACCEPTED, "Mail is on its way, if there is an account that it is for.")
+            .refuses([ApiError::InvalidEmail, error::LIMITED]),
+        post("/auth/v1/challenges/{id}/resend", accounts::resend)
+            .does("resend_code", "Mails a new code under the same challenge; the older one stops working.")
+            .answers::<accounts::Challenged>(StatusCode::ACCEPTED, "Mail is on its way, if the challenge is open.")
+            .refuses([ApiError::NotFound, error::LIMITED]),
+        post("/auth/v1/challenges/{id}/verify", accounts::verify)
+            .does("verify_code", "Enters a code.")
+            .takes::<accounts::Code>()
+            .answers::<accounts::Verified>(StatusCode::OK, "The account is active.")
+            .refuses([ApiError::InvalidCode, error::LIMITED]),
+    ]
+}
+
+fn sessions() -> Vec<Route> {
+    vec![
+        post("/auth/v1/sessions", login::log_in)
+            .does("log_in", "Checks a password and opens a session.")
+            .takes::<login::Credentials>()
+            .answers::<tokens::Tokens>(StatusCode::CREATED, "The session is open.")
+            .refuses([ApiError::InvalidCredentials, error::LIMITED, ApiError::Overloaded]),
+        get("/auth/v1/sessions", sessions::list)
+            .does("list_sessions", "Lists the owner's sessions.")
+            .owned()
+            .answers::<sessions::List>(StatusCode::OK, "All sessions that live."),
+        delete("/auth/v1/sessions", sessions::end_many)
+            .does("end_sessions", "Ends the owner's sessions: all, or all but the one that the access token is of.")
+            .recent()
+            .query("scope", schemas::one_of(&["others", "all"]), "Which.")
+            .answers_receipt::<receipts::Receipt>(),
+        post("/auth/v1/sessions/refresh", login::refresh)
+            .does("refresh", "Rotates a refresh token. The same one again within the grace gets the same successor; later it ends the session.")
+            .takes::<login::Presented>()
+            .answers::<tokens::Tokens>(StatusCode::OK, "The next tokens.")
+            .refuses([ApiError::InvalidRefreshToken]),
+        delete("/auth/v1/sessions/current", sessions::log_out)
+            .does("log_out", "Ends a session: by access token, even an expired one, by refresh token of any generation, or by both.")
+            .credentials(&[Credential::AccessToken, Credential::Nothing])
+            .may_take::<sessions::Presented>()
+            .answers_receipt::<receipts::Receipt>()
+            .refuses([ApiError::InvalidRefreshToken]),
+        delete("/auth/v1/sessions/{id}", sessions::end_one)
+            .does("end_session", "Ends one of the owner's sessions.")
+            .recent()
+            .answers_receipt::<receipts::Receipt>()
+            .refuses([ApiError::NotFound]),
+        get("/auth/v1/revocations/{id}", sessions::revocation)
+            .does("look_at_revocation", "Says how far a revocation has come.")
+            .answers::<receipts::Receipt>(StatusCode::OK, "The receipt as of now.")
+            .refuses([ApiError::NotFound]),
+    ]
+}
+
+fn metadata() -> Vec<Route> {
+    let keys = json!({
+        "type": "object",
+        "required": ["keys"],
+        "properties": { "keys": { "type": "array", "items": {
+            "type": "object",
+            "required": ["kty", "use", "alg", "kid", "crv", "x"],
+            "properties": {
+                "kty": schemas::one_of(&["EC", "OKP"]),
+                "use": schemas::one_of(&["sig"]),
+                "alg": schemas::one_of(&["ES256", "EdDSA"]),
+                "kid": { "type": "string" },
+                "crv": schemas::one_of(&["P-256", "Ed25519"]),
+                "x": { "type": "string" },
+                "y": { "type": "string" },
+            },
+        } } },
+    });
+    vec![
+        get("/.well-known/jwks.json", super::key_set)
+            .does(
+                "key_set",
+                "The keys that access tokens are signed with (RFC 7517).",
+            )
+            .answers_with(
+                StatusCode::OK,
+                "application/jwk-set+json",
+                keys,
+                "Good for 5 minutes (`Cache-Control`).",
+            ),
+    ]
+}
