@@ -1,5 +1,6 @@
 //! Settings: one TOML file, overridden by `LATCHKEY_…` variables; with neither, one machine's companion on loopback.
 
+mod hashing;
 mod limits;
 mod read;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::password;
 use crate::span::Span;
 
+pub use hashing::Hashing;
 pub use limits::Limits;
 pub use read::{ConfigError, Read, read};
 
@@ -49,6 +51,8 @@ pub struct Settings {
     pub sessions: Sessions,
     /// Passwords.
     pub passwords: Passwords,
+    /// What hashing them costs.
+    pub hashing: Hashing,
     /// Limits, each `burst+refill/period`.
     pub limits: Limits,
 }
@@ -149,6 +153,7 @@ impl Default for Settings {
             tokens: Tokens::default(),
             sessions: Sessions::default(),
             passwords: Passwords::default(),
+            hashing: Hashing::default(),
             limits: Limits::default(),
         }
     }
@@ -248,6 +253,7 @@ impl Settings {
             "must be two at most",
         )?;
         self.store.check()?;
+        self.hashing.check()?;
         let (tokens, sessions) = (&self.tokens, &self.sessions);
         demand(
             within(tokens.access_lifetime, 30, 900),

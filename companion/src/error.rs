@@ -8,8 +8,9 @@ use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::hasher::Overloaded;
 use crate::level::Acr;
-use crate::password::{Overloaded, Weakness};
+use crate::password::Weakness;
 use crate::store::StoreError;
 
 /// Why a request is refused.

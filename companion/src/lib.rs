@@ -28,6 +28,8 @@ pub mod error;
 pub mod feed;
 pub mod gateway;
 pub mod gateways;
+pub mod hasher;
+pub mod hashing;
 pub mod keys;
 pub mod level;
 pub mod login;

@@ -12,10 +12,11 @@ use crate::delivery::Delivery;
 use crate::email::Email;
 use crate::entropy;
 use crate::error::ApiError;
+use crate::hashing::Verdict;
 use crate::level::Acr;
 use crate::password::Password;
 use crate::request::{Caller, Json};
-use crate::store::{Login, Refresh, Rotation};
+use crate::store::{Account, Login, Refresh, Rotation};
 use crate::tokens::{self, Tokens};
 
 const MAX_LABEL: usize = 64;
@@ -54,10 +55,6 @@ pub async fn log_in(
             "`label` must have 64 printable characters at most.",
         ));
     }
-    // No account has such a password, and hashing it would cost more than hashing others.
-    if password.is_too_long() {
-        return Err(ApiError::InvalidCredentials);
-    }
     app.take(vec![app.limit(
         "login_per_address",
         &caller.prefix(),
@@ -80,15 +77,15 @@ pub async fn log_in(
     let stored = account
         .as_ref()
         .map(|account| account.password_hash.clone());
-    let is_right = match app.hasher.verify(password, stored).await {
-        Ok(is_right) => is_right,
+    let verdict = match app.hasher.judge(password, stored).await {
+        Ok(verdict) => verdict,
         Err(overloaded) => {
             // Else who retries while others flood the gate would close his own account.
             app.store.take_back_attempt(name).await?;
             return Err(overloaded.into());
         }
     };
-    let Some(account) = account.filter(|_| is_right) else {
+    let Some(account) = account.filter(|_| verdict.is_right()) else {
         tracing::info!(
             event = "login_failed",
             address = caller.prefix(),
@@ -96,6 +93,9 @@ pub async fn log_in(
         );
         return Err(ApiError::InvalidCredentials);
     };
+    if let Verdict::Outdated(hash) = verdict {
+        raise(&app, &account, hash).await;
+    }
     let login = Login {
         session: entropy::session_id(),
         account: account.id,
@@ -119,6 +119,20 @@ pub async fn log_in(
     }
     tracing::info!(session = %minted.session.id, account = %minted.session.account, "session opened");
     Ok((StatusCode::CREATED, Answer(tokens::answer(&app, &minted))))
+}
+
+/// PW-07: what is stored of the password becomes as strong as new hashes are. The login does not depend on it.
+async fn raise(app: &App, account: &Account, hash: String) {
+    let raised = app
+        .store
+        .raise_password_hash(account.id, account.password_hash.clone(), hash)
+        .await;
+    match raised {
+        Ok(true) => tracing::info!(account = %account.id, "password hash raised"),
+        // Somebody has changed the password, or raised it, meanwhile.
+        Ok(false) => {}
+        Err(error) => tracing::error!(%error, "a password hash was not raised"),
+    }
 }
 
 /// `POST /sessions/refresh`.

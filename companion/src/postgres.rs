@@ -22,6 +22,7 @@ mod sessions;
 mod work;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -46,6 +47,8 @@ pub struct Postgres {
     clock: Clock,
     witness: Arc<Witness>,
     moved: Arc<Moved>,
+    /// How often a connection was taken out of the pool; but for the first use of each.
+    taken: Arc<AtomicU64>,
     following: [AbortHandle; 2],
 }
 
@@ -74,7 +77,13 @@ impl Postgres {
         let asked = clock.steady();
         clock.heard(schema::time(&address).await?, asked);
         let witness = Arc::new(Witness::new(clock.clone(), longest_token));
-        let pool = connect::pool(&address, options.connections, Arc::clone(&witness))?;
+        let taken = Arc::default();
+        let pool = connect::pool(
+            &address,
+            options.connections,
+            Arc::clone(&witness),
+            Arc::clone(&taken),
+        )?;
         let head = follow::look(&pool, &clock, &witness)
             .await
             .map_err(|error| OpenError::of(&error))?;
@@ -98,6 +107,7 @@ impl Postgres {
             clock,
             witness,
             moved,
+            taken,
             following: [looking.abort_handle(), listening.abort_handle()],
         })
     }
@@ -132,6 +142,10 @@ impl Store for Postgres {
 
     fn is_shared(&self) -> bool {
         true
+    }
+
+    fn transactions(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
     }
 
     async fn prune(&self) -> Outcome<()> {

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -21,9 +21,9 @@ use crate::clock::{Clock, Millis};
 use crate::config::{self, Settings, StoreKind};
 use crate::feed::Feed;
 use crate::gateways::Gateways;
+use crate::hasher::{Figures, Hasher};
 use crate::mail::MailFolder;
 use crate::outbox::Worker;
-use crate::password::Hasher;
 use crate::postgres::{Options, Postgres};
 use crate::sqlite::Sqlite;
 use crate::store::Store;
@@ -36,6 +36,9 @@ pub struct Service {
     internal: SocketAddr,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    /// Weak: when the service has stopped, another may open the store.
+    store: Weak<dyn Store>,
+    hasher: Hasher,
 }
 
 /// Why it does not start; holds no secret.
@@ -83,6 +86,7 @@ impl Service {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
         let app = open(settings, clock, &stopped, &mut tasks).await?;
+        let (store, hasher) = (Arc::downgrade(&app.store), app.hasher.clone());
         let public_routes = server::serve(
             public_listener,
             routes::public(app.clone()),
@@ -102,6 +106,8 @@ impl Service {
             internal,
             stop,
             tasks,
+            store,
+            hasher,
         })
     }
 
@@ -113,6 +119,16 @@ impl Service {
     /// Where the internal listener is.
     pub const fn internal(&self) -> SocketAddr {
         self.internal
+    }
+
+    /// What the gate before argon2id has done.
+    pub fn hashing(&self) -> Figures {
+        self.hasher.figures()
+    }
+
+    /// The store, while it is open; who keeps it keeps it open.
+    pub fn store(&self) -> Option<Arc<dyn Store>> {
+        self.store.upgrade()
     }
 
     /// Answers what is held, finishes what is under way, and closes the store: when it returns another may open it.
@@ -190,6 +206,9 @@ async fn open(
     tasks.push(supervised("what others change", following));
     tasks.push(supervised("pruning", pruning));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let permits = settings.hashing.permits(cores);
+    let hasher = Hasher::new(permits, settings.hashing.cost())
+        .map_err(StartError::doing("the threads that hash passwords"))?;
     let trust = Trust {
         proxies: settings.trusted_proxies.clone(),
         hops: settings.trusted_hops,
@@ -200,7 +219,7 @@ async fn open(
         store,
         vault,
         keys: ring,
-        hasher: Hasher::new(cores),
+        hasher,
         feed,
         gateways,
         gateway_tokens,

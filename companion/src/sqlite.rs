@@ -235,6 +235,15 @@ impl Store for Sqlite {
         false
     }
 
+    fn transactions(&self) -> u64 {
+        let counts = [
+            self.readers.count(),
+            self.writer.count(),
+            self.throttle.count(),
+        ];
+        counts.iter().sum()
+    }
+
     async fn prune(&self) -> Outcome<()> {
         self.throttle.write(limits::prune).await?;
         for pruned in &PRUNED {

@@ -68,6 +68,9 @@ pub trait Store:
     /// Whether other companions may work on this store: then what is in memory is never the whole.
     fn is_shared(&self) -> bool;
 
+    /// How many transactions there were since it was opened, reading ones too.
+    fn transactions(&self) -> u64;
+
     /// Removes what has no effect any more, a little at a time.
     async fn prune(&self) -> Outcome<()>;
 }

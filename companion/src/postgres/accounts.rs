@@ -29,6 +29,26 @@ impl Accounts for Postgres {
             &[&id.as_bytes().as_slice()]
         ))
     }
+
+    async fn raise_password_hash(
+        &self,
+        account: Subject,
+        from: String,
+        to: String,
+    ) -> Outcome<bool> {
+        ask!(self, |db, _now| raise_password_hash(
+            db, account, &from, &to
+        ))
+    }
+}
+
+/// Sessions and the login epoch stay: the password is the same.
+async fn raise_password_hash(db: Db<'_>, account: Subject, from: &str, to: &str) -> Outcome<bool> {
+    let raise = "UPDATE accounts SET password_hash = $3 WHERE id = $1 AND password_hash = $2";
+    let id = account.as_bytes().as_slice();
+    db.execute(raise, &[&id, &from, &to])
+        .await
+        .map(|raised| raised > 0)
 }
 
 async fn account(db: Db<'_>, which: &str, key: Arguments<'_>) -> Outcome<Option<Account>> {
@@ -47,11 +67,7 @@ async fn account(db: Db<'_>, which: &str, key: Arguments<'_>) -> Outcome<Option<
             has_totp: get(row, "has_totp")?,
         })
     };
-    db.row(&query, key)
-        .await?
-        .as_ref()
-        .map(account)
-        .transpose()
+    db.row(&query, key).await?.as_ref().map(account).transpose()
 }
 
 /// Opens the account of a sign-up. False: there is one of that address already.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{
@@ -158,6 +159,7 @@ pub(super) fn pool(
     address: &Address,
     connections: usize,
     witness: Arc<Witness>,
+    taken: Arc<AtomicU64>,
 ) -> Result<Pool, OpenError> {
     let manager = Manager::from_config(
         address.config.clone(),
@@ -175,6 +177,10 @@ pub(super) fn pool(
             Ok(())
         })
     });
+    let count = Hook::sync_fn(move |_: &mut _, _| {
+        taken.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    });
     Pool::builder(manager)
         .max_size(connections)
         .timeouts(Timeouts {
@@ -184,6 +190,7 @@ pub(super) fn pool(
         })
         .runtime(Runtime::Tokio1)
         .post_create(hook)
+        .pre_recycle(count)
         .build()
         .map_err(OpenError::new)
 }

@@ -26,6 +26,31 @@ impl Accounts for Sqlite {
             .read(move |read| account(read, "id = ?1", id.as_bytes()))
             .await
     }
+
+    async fn raise_password_hash(
+        &self,
+        account: Subject,
+        from: String,
+        to: String,
+    ) -> Outcome<bool> {
+        self.writer
+            .write(move |write| raise_password_hash(write, account, &from, &to))
+            .await
+    }
+}
+
+/// Sessions and the login epoch stay: the password is the same.
+fn raise_password_hash(
+    write: &Write<'_>,
+    account: Subject,
+    from: &str,
+    to: &str,
+) -> rusqlite::Result<bool> {
+    let raise = "UPDATE accounts SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2";
+    let raised = write
+        .db
+        .execute(raise, params![account.as_bytes(), from, to])?;
+    Ok(raised > 0)
 }
 
 fn account(

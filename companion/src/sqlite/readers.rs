@@ -1,5 +1,6 @@
 //! Reading beside the writer: a few connections, each read in one snapshot.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -25,6 +26,7 @@ type Job = Box<dyn FnOnce(&mut Connection, &Clock) + Send>;
 pub(super) struct Readers {
     jobs: Option<Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
+    count: AtomicU64,
 }
 
 impl Readers {
@@ -35,6 +37,7 @@ impl Readers {
         let mut readers = Self {
             jobs: Some(jobs),
             threads: Vec::new(),
+            count: AtomicU64::new(0),
         };
         for mut db in connections {
             let (waiting, clock) = (Arc::clone(&waiting), clock.clone());
@@ -48,6 +51,11 @@ impl Readers {
             readers.threads.push(thread);
         }
         Ok(readers)
+    }
+
+    /// How much they were given to do.
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 
     /// Runs `work` on one snapshot, which was taken after this call.
@@ -69,6 +77,7 @@ impl Readers {
                 });
             drop(tell.send(result.map_err(StoreError::new)));
         });
+        self.count.fetch_add(1, Ordering::Relaxed);
         self.jobs
             .as_ref()
             .ok_or_else(gone)?

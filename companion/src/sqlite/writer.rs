@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
@@ -59,6 +60,7 @@ type Reply = Box<dyn FnOnce()>;
 pub(super) struct Writer {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    count: AtomicU64,
 }
 
 impl Writer {
@@ -82,7 +84,13 @@ impl Writer {
         Ok(Self {
             jobs: Some(jobs),
             thread: Some(thread),
+            count: AtomicU64::new(0),
         })
+    }
+
+    /// How much it was given to do.
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 
     /// Runs `work` in a transaction; returns after its commit is on disk.
@@ -96,6 +104,7 @@ impl Writer {
             let result = in_savepoint(write, work);
             Box::new(move || drop(tell.send(result.map_err(StoreError::new))))
         });
+        self.count.fetch_add(1, Ordering::Relaxed);
         self.jobs
             .as_ref()
             .ok_or_else(gone)?

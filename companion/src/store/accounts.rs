@@ -14,6 +14,13 @@ pub trait Accounts: Send + Sync {
 
     /// The account of that `sub`.
     async fn account_by_id(&self, id: Subject) -> Outcome<Option<Account>>;
+    /// Replaces what is stored of an account's password by a stronger hash of the same one. False: it is no longer `from`.
+    async fn raise_password_hash(
+        &self,
+        account: Subject,
+        from: String,
+        to: String,
+    ) -> Outcome<bool>;
 }
 
 /// An account, as login needs it.
