@@ -13,6 +13,7 @@ use crate::feed::Feed;
 use crate::gateways::Gateways;
 use crate::hasher::Hasher;
 use crate::keys::{Keys, KeysError};
+use crate::outbox;
 use crate::store::{Name, Store, StoreError};
 use crate::throttle::{Limit, Micros};
 use crate::vault::Vault;
@@ -43,6 +44,8 @@ pub struct Shared {
     pub gateway_tokens: Vec<[u8; 32]>,
     /// Wakes the outbox's worker.
     pub outbox: Arc<Notify>,
+    /// What became of mail.
+    pub mails: Arc<outbox::Figures>,
     /// Becomes true when the service ends.
     pub stop: watch::Receiver<bool>,
     /// When the bucket of all unauthenticated requests is full again.

@@ -1,7 +1,10 @@
 //! Settings: one TOML file, overridden by `LATCHKEY_…` variables; with neither, one machine's companion on loopback.
 
+pub mod authority;
 mod hashing;
 mod limits;
+mod listeners;
+mod mail;
 mod read;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -15,6 +18,8 @@ use crate::span::Span;
 
 pub use hashing::Hashing;
 pub use limits::Limits;
+pub use listeners::InternalTls;
+pub use mail::{Mail, Smtp, SmtpTls, Webhook};
 pub use read::{ConfigError, Read, read};
 
 /// All settings, checked. Holds no secret: those lie in files that it names.
@@ -27,6 +32,14 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The internal listener: gateways, health; never routed from outside.
     pub internal_listen: SocketAddr,
+    /// The certificate chain of the internal listener, as PEM; with `tls_key` it serves TLS.
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key, as PEM, in a file that nobody else can read.
+    pub tls_key: Option<PathBuf>,
+    /// The authorities of client certificates, as PEM: whoever has none of theirs is refused.
+    pub tls_client_ca: Option<PathBuf>,
+    /// Who protects the internal listener, where the companion does not.
+    pub internal_tls: Option<InternalTls>,
     /// Where browsers and apps reach the companion: scheme, host and port.
     pub base_url: String,
     /// `iss`; `base_url` when it is not given.
@@ -53,6 +66,12 @@ pub struct Settings {
     pub passwords: Passwords,
     /// What hashing them costs.
     pub hashing: Hashing,
+    /// Mail, however it leaves.
+    pub mail: Mail,
+    /// Mail over SMTP.
+    pub smtp: Smtp,
+    /// Mail to a webhook.
+    pub webhook: Webhook,
     /// Limits, each `burst+refill/period`.
     pub limits: Limits,
 }
@@ -141,6 +160,10 @@ impl Default for Settings {
             state: PathBuf::from("latchkey-state"),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             internal_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)),
+            tls_cert: None,
+            tls_key: None,
+            tls_client_ca: None,
+            internal_tls: None,
             base_url: "http://localhost:8000".to_owned(),
             issuer: None,
             audiences: Vec::new(),
@@ -154,6 +177,9 @@ impl Default for Settings {
             sessions: Sessions::default(),
             passwords: Passwords::default(),
             hashing: Hashing::default(),
+            mail: Mail::default(),
+            smtp: Smtp::default(),
+            webhook: Webhook::default(),
             limits: Limits::default(),
         }
     }
@@ -227,7 +253,7 @@ impl Settings {
                 && !text.contains('*')
                 && text.bytes().all(|byte| byte.is_ascii_graphic())
         };
-        origin(&self.base_url).map_err(|what| ConfigError::at("base_url", what))?;
+        authority::origin(&self.base_url).map_err(|what| ConfigError::at("base_url", what))?;
         demand(
             self.issuer.as_deref().is_none_or(is_name),
             "issuer",
@@ -239,12 +265,14 @@ impl Settings {
             "must not hold an empty name or a wildcard",
         )?;
         demand(is_name(&self.client_id), "client_id", "must not be empty")?;
-        let off_loopback = "is not on loopback; that needs TLS or a proxy in front and real mail, which this version does not have yet";
-        demand(self.listen.ip().is_loopback(), "listen", off_loopback)?;
+        listeners::check(self)?;
+        self.mail.check()?;
+        self.smtp.check()?;
+        self.webhook.check()?;
         demand(
-            self.internal_listen.ip().is_loopback(),
-            "internal_listen",
-            off_loopback,
+            self.smtp.host.is_none() || self.webhook.url.is_none(),
+            "webhook.url",
+            "is given beside smtp.host: mail leaves one way",
         )?;
         demand(self.trusted_hops > 0, "trusted_hops", "must be at least 1")?;
         demand(
@@ -333,36 +361,5 @@ fn demand(holds: bool, key: &str, what: &str) -> Result<(), ConfigError> {
         Ok(())
     } else {
         Err(ConfigError::at(key, what))
-    }
-}
-
-/// Scheme, host and port, and nothing else; plain HTTP for this machine alone.
-fn origin(text: &str) -> Result<(), &'static str> {
-    let (is_https, authority) = match (text.strip_prefix("https://"), text.strip_prefix("http://"))
-    {
-        (Some(authority), _) => (true, authority),
-        (_, Some(authority)) => (false, authority),
-        _ => return Err("must begin with https:// (or http:// on loopback)"),
-    };
-    let is_authority = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
-    if authority.is_empty() || !authority.bytes().all(is_authority) {
-        return Err("must be scheme, host and port, without a path");
-    }
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => port
-            .parse::<u16>()
-            .map(|_| host)
-            .map_err(|_| "has a port that is none")?,
-        _ => authority,
-    };
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    let is_loopback = host == "localhost"
-        || address
-            .parse()
-            .is_ok_and(|address: IpAddr| address.is_loopback());
-    if is_https || is_loopback {
-        Ok(())
-    } else {
-        Err("must be https, unless the host is localhost or a loopback address")
     }
 }

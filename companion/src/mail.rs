@@ -1,164 +1,184 @@
-//! Mail: what each says, and the folder that it is put into as `.eml` files.
+//! Mail: put into words once, and handed over the one way that the settings name: into a folder, over SMTP, or to a webhook.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+mod folder;
+mod message;
+mod smtp;
+mod template;
+mod templates;
+mod webhook;
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc2822;
+use std::fmt;
+use std::sync::Arc;
 
+use lettre::message::Mailbox;
+
+use self::folder::Folder;
+use self::message::Composer;
+use self::smtp::Smtp;
+use self::webhook::Webhook;
 use crate::clock::Millis;
-use crate::code::LIFETIME;
-use crate::entropy;
+use crate::code::Purpose;
+use crate::config::{Settings, authority};
 use crate::store::Mail;
 
-/// Delivers mail into a folder.
-#[derive(Clone, Debug)]
-pub struct MailFolder {
-    folder: PathBuf,
-    sender_domain: String,
+pub use self::templates::{Secrets, TemplateError, Templates};
+
+/// One mail to one person.
+pub struct Letter {
+    /// To whom.
+    pub to: String,
+    /// What.
+    pub mail: Mail,
+    /// What its code is good for, where it has one.
+    pub purpose: Option<Purpose>,
+    /// Its codes.
+    pub secrets: Secrets,
+    /// When it is sent, by the store's clock.
+    pub now: Millis,
 }
 
-impl MailFolder {
-    /// A folder, made where it is missing; mails come from `latchkey@` the host of `base_url`.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    pub fn open(folder: PathBuf, base_url: &str) -> io::Result<Self> {
-        let mut builder = fs::DirBuilder::new();
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.recursive(true).create(&folder)?;
-        let host = base_url
-            .split_once("://")
-            .map_or(base_url, |(_, authority)| authority);
-        // An address is no domain (RFC 5321 section 4.1.3 would want it in brackets, which few readers take).
-        let host = if host.starts_with('[') {
-            "localhost"
-        } else {
-            host.split(':').next().unwrap_or_default()
-        };
-        Ok(Self {
-            folder,
-            sender_domain: host.to_owned(),
-        })
-    }
+/// A mail was not handed over. The text is ours: it holds no address, no code, and nothing that the other side made up.
+#[derive(Debug)]
+pub struct Failure {
+    /// Whether the other side has refused this mail for good: trying again is of no use.
+    pub is_lasting: bool,
+    /// Why.
+    pub why: String,
+}
 
-    /// Writes one mail. It appears whole or not at all.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn deliver(&self, to: &str, mail: Mail, code: Option<&str>, now: Millis) -> io::Result<()> {
-        let id = u64::from_be_bytes(entropy::bytes());
-        let id = format!("{id:016x}");
-        let text = self.text(to, mail, code, now, &id);
-        let name = format!("{:015}-{id}", now.0);
-        let (unfinished, finished) = (
-            self.folder.join(format!("{name}.tmp")),
-            self.folder.join(format!("{name}.eml")),
-        );
-        let mut file = File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&unfinished)?;
-        let written = file
-            .write_all(text.as_bytes())
-            .and_then(|()| file.sync_all())
-            .and_then(|()| fs::rename(&unfinished, finished));
-        if written.is_err() {
-            // Its code would lie there for ever.
-            let _ = fs::remove_file(unfinished);
+impl Failure {
+    fn passing(why: impl fmt::Display) -> Self {
+        Self {
+            is_lasting: false,
+            why: why.to_string(),
         }
-        written.and_then(|()| File::open(&self.folder)?.sync_all())
     }
 
-    fn text(&self, to: &str, mail: Mail, code: Option<&str>, now: Millis, id: &str) -> String {
-        let domain = &self.sender_domain;
-        let date = OffsetDateTime::from_unix_timestamp(now.seconds().seconds())
-            .ok()
-            .and_then(|date| date.format(&Rfc2822).ok())
-            .unwrap_or_default();
-        let (subject, body) = words(mail, code);
-        // RFC 5322; all that is variable here is printable ASCII.
-        format!(
-            "From: Latchkey <latchkey@{domain}>\r\nTo: <{to}>\r\nSubject: {subject}\r\nDate: {date}\r\n\
-             Message-ID: <{id}@{domain}>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\
-             Auto-Submitted: auto-generated\r\n\r\n{body}\r\n"
-        )
+    fn lasting(why: impl fmt::Display) -> Self {
+        Self {
+            is_lasting: true,
+            why: why.to_string(),
+        }
     }
 }
 
-fn words(mail: Mail, code: Option<&str>) -> (&'static str, String) {
-    let minutes = LIFETIME.as_secs() / 60;
-    match mail {
-        Mail::ActivationCode => (
-            "Your code",
-            format!(
-                "Your code is {}\r\n\r\nEnter it within {minutes} minutes where you signed up. If you did not sign up, ignore this mail:\r\n\
-                 without the code nothing happens. Tell the code to nobody.",
-                code.unwrap_or_default()
-            ),
-        ),
-        Mail::AlreadyRegistered => (
-            "You have an account already",
-            "Somebody signed up with your address. You have an account already, and nothing about it has changed.\r\n\r\n\
-             If it was you: log in. If it was not, ignore this mail."
-                .to_owned(),
-        ),
-        Mail::SignUpAgain => (
-            "Please sign up again",
-            "Somebody asked for a new code for your address, and there has been more than one sign-up with it.\r\n\r\n\
-             If you want an account, sign up again and enter the code that comes then."
-                .to_owned(),
-        ),
-        Mail::CodesClosed => (
-            "Too many wrong codes",
-            "Too many wrong codes were entered for your address. For a day no more codes are sent or taken.\r\n\r\n\
-             If it was not you: nobody got in."
-                .to_owned(),
-        ),
-        Mail::RefreshTokenReused => (
-            "One of your sessions has ended",
-            "An old token of one of your sessions was used again. Somebody may have stolen it, so the session has ended:\r\n\
-             where you were logged in, log in again. Look at the list of your sessions too."
-                .to_owned(),
-        ),
+/// No mail can leave as the settings want it; holds no secret.
+#[derive(Debug)]
+pub struct MailError(String);
+
+impl MailError {
+    fn at<E: fmt::Display>(what: impl fmt::Display) -> impl FnOnce(E) -> Self {
+        move |error| Self(format!("{what}: {error}"))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mail_is_a_whole_private_file_with_the_code_in_it() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        let mails =
-            MailFolder::open(folder.path().join("mail"), "https://www.example.com:8443").unwrap();
-        mails
-            .deliver(
-                "alice@example.com",
-                Mail::ActivationCode,
-                Some("012345"),
-                Millis(1_800_000_000_000),
-            )
-            .unwrap();
-        let files: Vec<_> = fs::read_dir(folder.path().join("mail"))
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
-        assert_eq!(files.len(), 1);
-        assert_eq!(
-            fs::metadata(&files[0]).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
-        let text = fs::read_to_string(&files[0]).unwrap();
-        assert!(
-            text.contains("To: <alice@example.com>\r\n")
-                && text.contains("Your code is 012345\r\n")
-        );
-        assert!(text.contains("From: Latchkey <latchkey@www.example.com>\r\nTo:"));
+impl fmt::Display for MailError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
+}
+
+impl std::error::Error for MailError {}
+
+/// Hands mail over; clones share it.
+#[derive(Clone)]
+pub struct Mailer(Arc<Parts>);
+
+struct Parts {
+    templates: Templates,
+    composer: Composer,
+    way: Way,
+}
+
+enum Way {
+    Folder(Folder),
+    Smtp(Smtp),
+    Webhook(Webhook),
+}
+
+impl Mailer {
+    /// Reads the templates and what the way needs; the folder is made where it is missing. No server is called.
+    ///
+    /// # Errors
+    /// [`MailError`].
+    pub fn open(settings: &Settings) -> Result<Self, MailError> {
+        let templates = templates(settings).map_err(|error| MailError(error.to_string()))?;
+        let composer = Composer::new(sender(settings)?);
+        let way = match (&settings.smtp.host, &settings.webhook.url) {
+            (Some(host), _) => Way::Smtp(Smtp::open(host, &settings.smtp, composer.domain())?),
+            (None, Some(url)) => Way::Webhook(Webhook::open(url, &settings.webhook)?),
+            (None, None) => {
+                let folder = settings.state.join("mail");
+                let opened = Folder::open(folder.clone());
+                Way::Folder(opened.map_err(MailError::at(folder.display()))?)
+            }
+        };
+        Ok(Self(Arc::new(Parts {
+            templates,
+            composer,
+            way,
+        })))
+    }
+
+    /// Hands the mail over. A mail that has failed may have arrived all the same.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn deliver(&self, letter: Letter) -> Result<(), Failure> {
+        let parts = &self.0;
+        let written = parts
+            .templates
+            .write(letter.mail, &letter.secrets)
+            .ok_or_else(|| Failure::lasting("there are no words for this mail"))?;
+        match &parts.way {
+            Way::Webhook(webhook) => webhook.post(&letter, &written).await,
+            Way::Folder(folder) => {
+                let message = parts.composer.compose(&letter, written)?;
+                folder.put(message, letter.now).await
+            }
+            Way::Smtp(smtp) => smtp.send(parts.composer.compose(&letter, written)?).await,
+        }
+    }
+}
+
+/// The texts that the settings name.
+///
+/// # Errors
+/// [`TemplateError`].
+pub fn templates(settings: &Settings) -> Result<Templates, TemplateError> {
+    Templates::read(
+        settings.mail.templates.as_deref(),
+        &settings.mail.product,
+        &settings.base_url,
+    )
+}
+
+/// Whom mails come from: `smtp.from`, by the product's name where it has none, or `latchkey@` the host of `base_url`.
+fn sender(settings: &Settings) -> Result<Mailbox, MailError> {
+    let named = |mailbox: Mailbox| {
+        let name = mailbox.name.or_else(|| Some(settings.mail.product.clone()));
+        Mailbox::new(name, mailbox.email)
+    };
+    if let Some(from) = &settings.smtp.from {
+        return from.parse().map(named).map_err(MailError::at("smtp.from"));
+    }
+    let host = authority::host(&settings.base_url).unwrap_or_default();
+    // An address is no domain (RFC 5321 section 4.1.3 would want it in brackets, which few readers take).
+    let host = if host.starts_with('[') || host.is_empty() {
+        "localhost"
+    } else {
+        host
+    };
+    format!("latchkey@{host}")
+        .parse()
+        .map(|address| named(Mailbox::new(None, address)))
+        .map_err(MailError::at("base_url"))
+}
+
+/// The words of an error of this machine, in one line of the log (AU-03).
+fn printable(text: &str) -> String {
+    text.chars()
+        .filter(|character| character.is_ascii_graphic() || *character == ' ')
+        .take(200)
+        .collect()
 }

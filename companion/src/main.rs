@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use companion::clock::Clock;
 use companion::config::{self, Read, Settings, StoreKind};
+use companion::mail;
 use companion::operation;
-use companion::postgres::Options;
+use companion::postgres::{Options, names_a_password};
 use companion::routes;
 use companion::secret;
 use companion::service::Service;
@@ -62,13 +63,17 @@ enum Command {
 }
 
 #[derive(clap::Args)]
+#[command(group(clap::ArgGroup::new("url").required(true)))]
 struct Migrate {
-    /// The database's URL. A password in it is seen by everybody on this machine: prefer --to-file.
-    #[arg(long, required_unless_present = "to_file", conflicts_with = "to_file")]
+    /// The database's URL, if there is no password in it: everybody on this machine sees the arguments of a program.
+    #[arg(long, group = "url")]
     to: Option<String>,
     /// The file with the database's URL.
-    #[arg(long)]
+    #[arg(long, group = "url")]
     to_file: Option<PathBuf>,
+    /// The environment variable with the database's URL.
+    #[arg(long, group = "url")]
+    to_env: Option<String>,
     /// The authorities that may have signed the server's certificate, as PEM; needed off this machine.
     #[arg(long)]
     ca_file: Option<PathBuf>,
@@ -113,6 +118,10 @@ fn main() -> ExitCode {
             for name in &read.unknown {
                 eprintln!("latchkey: warning: the variable {name} means nothing");
             }
+            if let Err(error) = mail::templates(&read.settings) {
+                eprintln!("latchkey: configuration refused: {error}");
+                return ExitCode::FAILURE;
+            }
             println!("{:#}", json!(read.settings));
             ExitCode::SUCCESS
         }
@@ -152,9 +161,13 @@ fn blocking(work: impl Future<Output = Result<String, String>>) -> Result<String
 }
 
 fn migrate(settings: &Settings, arguments: Migrate) -> Result<String, String> {
-    let url = match (arguments.to, &arguments.to_file) {
-        (_, Some(file)) => secret::read(file).map_err(|error| error.to_string())?,
-        (url, None) => Zeroizing::new(url.unwrap_or_default()),
+    let url = match arguments.to.map(Zeroizing::new) {
+        Some(url) if names_a_password(&url) => {
+            return Err("--to has a password in it, which everybody on this machine can see: use --to-file or --to-env".to_owned());
+        }
+        Some(url) => url,
+        None => secret::referred(arguments.to_file.as_deref(), arguments.to_env.as_deref())
+            .map_err(|error| error.to_string())?,
     };
     let options = Options {
         url,
@@ -232,7 +245,10 @@ fn warn(read: &Read) {
             "no gateway_token_files: replicas must take the same gateway tokens, and the one in this state directory is its own"
         );
     }
-    tracing::warn!(folder = %settings.state.join("mail").display(), "mail goes into files, not to its readers");
+    if settings.smtp.host.is_none() && settings.webhook.url.is_none() {
+        let folder = settings.state.join("mail");
+        tracing::warn!(folder = %folder.display(), "mail goes into files, not to its readers");
+    }
     if settings.base_url.starts_with("http://") {
         tracing::warn!(
             base_url = settings.base_url,

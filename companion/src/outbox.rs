@@ -1,32 +1,45 @@
-//! The outbox's worker: makes a code at the moment its mail is sent, and tries again when that fails.
+//! The outbox's workers: they make a code at the moment its mail is sent, try again when that fails, and give up what cannot be sent.
+//! Several errands are carried out at a time, so that a server which is slow with one mail does not hold up the others.
+
+mod figures;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 
+use crate::backoff::{self, Next};
+use crate::clock::Millis;
 use crate::code;
-use crate::config::Limits;
-use crate::mail::MailFolder;
+use crate::config::{self, Limits};
+use crate::entropy;
+use crate::mail::{Failure, Letter, Mailer, Secrets};
 use crate::store::{Errand, Name, NextErrand, Outcome, Prepared, Store};
 use crate::throttle::Limit;
 use crate::vault::Vault;
 
-const FIRST_RETRY: Duration = Duration::from_secs(5);
-const LONGEST_RETRY: Duration = Duration::from_secs(300);
+pub use self::figures::{Figures, Shown};
+
 /// After a failure of the store, and as a safety net for a wake-up that was lost.
 const PAUSE: Duration = Duration::from_secs(1);
+/// When the service ends, mails that are under way have so long; what is cut off then is sent again later.
+const LAST_MAILS: Duration = Duration::from_secs(3);
 
-/// Carries the errands out, one after the other.
+/// Carries the errands out.
 pub struct Worker {
     /// Where they are.
     pub store: Arc<dyn Store>,
     /// Makes the MAC of a code.
     pub vault: Arc<Vault>,
     /// Where mail goes.
-    pub mails: MailFolder,
+    pub mails: Mailer,
     /// How much mail an address may get.
     pub limits: Limits,
+    /// How many at a time, and how often.
+    pub policy: config::Mail,
+    /// What became of them.
+    pub figures: Arc<Figures>,
     /// Says that there is a new errand.
     pub wake: Arc<Notify>,
     /// Becomes true when the service ends.
@@ -34,13 +47,27 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Works until the service ends, which it does between two errands.
+    /// Works until the service ends.
     pub async fn run(self) {
-        let mut stop = self.stop.clone();
+        let worker = Arc::new(self);
+        let mut stop = worker.stop.clone();
+        let mut under_way = JoinSet::new();
         while !*stop.borrow() {
-            let pause = match self.step().await {
-                Ok(None) => continue,
-                Ok(Some(pause)) => pause,
+            while under_way.try_join_next().is_some() {}
+            if under_way.len() >= worker.policy.at_once {
+                tokio::select! {
+                    _ = under_way.join_next() => {}
+                    _ = stop.wait_for(|stop| *stop) => {}
+                }
+                continue;
+            }
+            let pause = match worker.store.next_errand().await {
+                Ok(NextErrand::Due(errand)) => {
+                    under_way.spawn(Arc::clone(&worker).carry_out(errand));
+                    continue;
+                }
+                Ok(NextErrand::In(wait)) => wait,
+                Ok(NextErrand::Nothing) => PAUSE,
                 Err(error) => {
                     tracing::error!(%error, "the outbox stands still");
                     PAUSE
@@ -49,38 +76,26 @@ impl Worker {
             // Nothing to do, or only later; a settable clock may pass that moment at any time, so it looks again soon.
             tokio::select! {
                 () = tokio::time::sleep(pause.min(PAUSE)) => {}
-                () = self.wake.notified() => {}
+                () = worker.wake.notified() => {}
                 _ = stop.wait_for(|stop| *stop) => {}
             }
         }
+        let rest = async { while under_way.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(LAST_MAILS, rest).await;
     }
 
-    /// Carries out one errand; `Some`: there is none for so long.
-    async fn step(&self) -> Outcome<Option<Duration>> {
-        match self.store.next_errand().await? {
-            NextErrand::Nothing => Ok(Some(PAUSE)),
-            NextErrand::In(wait) => Ok(Some(wait)),
-            NextErrand::Due(errand) => self.carry_out(errand).await.map(|()| None),
+    /// Whatever becomes of it, the others go on: when it is neither finished nor put off it is due again in a minute.
+    async fn carry_out(self: Arc<Self>, errand: Errand) {
+        let id = errand.id;
+        if let Err(error) = self.try_to(errand).await {
+            tracing::error!(errand = id, %error, "an errand was not carried out; trying again");
         }
     }
 
-    /// The address of a resend was not known when it was asked for: its budget is drawn on here (OT-08), where nobody sees it.
-    async fn is_beyond_budget(&self, errand: &Errand) -> Outcome<bool> {
-        let Some(binding) = errand
-            .code
-            .as_ref()
-            .filter(|_| errand.is_resend && errand.tries == 0)
-        else {
-            return Ok(false);
-        };
-        let limits = mail_limits(&self.vault, &self.limits, &binding.email);
-        self.store
-            .take(limits.into())
-            .await
-            .map(|wait| wait.is_some())
-    }
-
-    async fn carry_out(&self, errand: Errand) -> Outcome<()> {
+    async fn try_to(&self, errand: Errand) -> Outcome<()> {
+        if errand.expires_at <= self.store.now().await?.wall {
+            return self.give_up(&errand, "it could not be sent in time").await;
+        }
         if self.is_beyond_budget(&errand).await? {
             return self.store.finish_errand(errand.id).await;
         }
@@ -101,25 +116,84 @@ impl Worker {
             Prepared::Send { to, mail } => (to, mail),
         };
         let now = self.store.now().await?.wall;
+        let letter = Letter {
+            to,
+            mail,
+            purpose: errand.code.as_ref().map(|binding| binding.purpose),
+            secrets: Secrets {
+                code: drawn.map(|(code, _)| code),
+                long_code: None,
+            },
+            now,
+        };
+        self.count(now);
+        // In a task of its own: a panic in it is a failure of this mail alone.
         let mails = self.mails.clone();
-        let delivered = tokio::task::spawn_blocking(move || {
-            mails.deliver(
-                &to,
-                mail,
-                drawn.as_ref().map(|(code, _)| code.as_str()),
-                now,
-            )
+        let delivery = tokio::spawn(async move { mails.deliver(letter).await });
+        let delivered = delivery.await.unwrap_or_else(|_| {
+            Err(Failure {
+                is_lasting: false,
+                why: "sending it failed".to_owned(),
+            })
         });
-        match delivered.await {
-            Ok(Ok(())) => self.store.finish_errand(errand.id).await,
-            Ok(Err(error)) => {
-                tracing::error!(errand = errand.id, tries = errand.tries, %error, "a mail could not be delivered; trying again");
-                let wait = FIRST_RETRY
-                    .saturating_mul(1 << errand.tries.min(6))
-                    .min(LONGEST_RETRY);
+        match delivered {
+            Ok(()) => {
+                self.figures.note_delivered();
+                self.store.finish_errand(errand.id).await
+            }
+            Err(failure) => self.after(&errand, &failure).await,
+        }
+    }
+
+    async fn after(&self, errand: &Errand, failure: &Failure) -> Outcome<()> {
+        self.figures.note_failed();
+        let failures = errand.tries.saturating_add(1);
+        let left = errand.expires_at.since(self.store.now().await?.wall);
+        let [chance] = entropy::bytes();
+        match backoff::after(failures, self.policy.most_tries, left, chance) {
+            Next::Again(wait) if !failure.is_lasting => {
+                let why = &failure.why;
+                tracing::warn!(errand = errand.id, tries = failures, %why, "a mail could not be delivered; trying again");
                 self.store.retry_errand(errand.id, wait).await
             }
-            Err(_) => self.store.retry_errand(errand.id, LONGEST_RETRY).await,
+            Next::Again(_) | Next::GiveUp => self.give_up(errand, &failure.why).await,
+        }
+    }
+
+    async fn give_up(&self, errand: &Errand, why: &str) -> Outcome<()> {
+        self.store.bury_errand(errand.id, why).await?;
+        self.figures.note_dead();
+        tracing::error!(event = "mail_given_up", errand = errand.id, %why, "a mail was given up");
+        Ok(())
+    }
+
+    /// The address of a resend was not known when it was asked for: its budget is drawn on here (OT-08), where nobody sees it.
+    async fn is_beyond_budget(&self, errand: &Errand) -> Outcome<bool> {
+        let Some(binding) = errand
+            .code
+            .as_ref()
+            .filter(|_| errand.is_resend && errand.tries == 0)
+        else {
+            return Ok(false);
+        };
+        let limits = mail_limits(&self.vault, &self.limits, &binding.email);
+        self.store
+            .take(limits.into())
+            .await
+            .map(|wait| wait.is_some())
+    }
+
+    /// The budget of all together only alarms.
+    fn count(&self, now: Millis) {
+        if self
+            .figures
+            .is_new_alarm(self.limits.mail_hourly_total, now)
+        {
+            tracing::error!(
+                event = "mail_budget_exceeded",
+                budget = %self.limits.mail_hourly_total,
+                "more mail is sent than limits.mail_hourly_total says; it is sent all the same"
+            );
         }
     }
 }

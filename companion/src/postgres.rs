@@ -9,6 +9,7 @@ mod audit;
 mod codes;
 mod columns;
 mod connect;
+mod dead_letters;
 mod ending;
 mod feed;
 mod follow;
@@ -39,7 +40,7 @@ use crate::store::{Outcome, Store};
 use crate::witness::Witness;
 
 pub use self::arrival::Arrival;
-pub use self::connect::{OpenError, Options};
+pub use self::connect::{OpenError, Options, names_a_password};
 
 /// The store in a database.
 pub struct Postgres {

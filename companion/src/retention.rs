@@ -29,7 +29,8 @@ pub struct Pruned {
 pub const PRUNED: [Pruned; 10] = [
     Pruned { table: "challenges", which: "created_at < :before", age: SHORT },
     Pruned { table: "attempts", which: "at < :before", age: SHORT },
-    Pruned { table: "outbox", which: "created_at < :before", age: SHORT },
+    // Dead letters stay for as long as the settings say.
+    Pruned { table: "outbox", which: "created_at < :before AND dead_at IS NULL", age: SHORT },
     Pruned { table: "mails_sent", which: "at < :before", age: SHORT },
     Pruned { table: "sessions", which: "ended_at < :before", age: LONG },
     Pruned { table: "sessions", which: "absolute_deadline < :before", age: LONG },

@@ -45,6 +45,25 @@ pub fn read(file: &Path) -> Result<Zeroizing<String>, SecretFileError> {
         .map_err(problem(file))
 }
 
+/// Reads the secret that a setting refers to: the file, or else the environment variable of that name (ST-02).
+///
+/// # Errors
+/// [`SecretFileError`].
+pub fn referred(
+    file: Option<&Path>,
+    variable: Option<&str>,
+) -> Result<Zeroizing<String>, SecretFileError> {
+    match (file, variable) {
+        (Some(file), _) => read(file),
+        (None, Some(name)) => std::env::var(name)
+            .map(Zeroizing::new)
+            .map_err(|_| SecretFileError(format!("the variable {name} is not set"))),
+        (None, None) => Err(SecretFileError(
+            "neither a file nor a variable is named".to_owned(),
+        )),
+    }
+}
+
 /// Reads a secret, or makes one of 256 random bits as base64url where there is none.
 ///
 /// # Errors

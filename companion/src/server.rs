@@ -10,12 +10,15 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
-/// A request's head must have arrived after so long.
+use crate::certificate::Certificate;
+
+/// A request's head must have arrived after so long; before it, with a certificate, the handshake.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest head, and the most that is read ahead.
 const MAX_HEAD: usize = 16 * 1024;
@@ -24,11 +27,13 @@ const LAST_ANSWERS: Duration = Duration::from_secs(3);
 /// After an accept that failed (no file descriptors left): trying again at once would only burn time.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves `router` over `most` connections at a time until `stop` becomes true, then finishes the requests that are under way.
+/// Serves `router` over `most` connections at a time until `stop` becomes true, then finishes the requests that are under way. With a
+/// certificate it speaks TLS and nothing else.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     most: usize,
+    certificate: Option<Arc<Certificate>>,
     mut stop: watch::Receiver<bool>,
 ) {
     let graceful = GracefulShutdown::new();
@@ -46,10 +51,26 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let connection = graceful.watch(connection(stream, peer, router.clone()));
+                // Answers are small and somebody waits for each.
+                let _ = stream.set_nodelay(true);
+                let (router, watcher) = (router.clone(), graceful.watcher());
+                let acceptor = certificate
+                    .as_ref()
+                    .map(|certificate| certificate.acceptor());
                 connections.spawn(async move {
                     // A connection that breaks is the peer's affair.
-                    let _ = connection.await;
+                    let _ = match acceptor {
+                        None => watcher.watch(connection(stream, peer, router)).await,
+                        Some(acceptor) => {
+                            let handshake = acceptor.accept(stream);
+                            match tokio::time::timeout(HEADER_TIMEOUT, handshake).await {
+                                Ok(Ok(stream)) => {
+                                    watcher.watch(connection(stream, peer, router)).await
+                                }
+                                _ => Ok(()),
+                            }
+                        }
+                    };
                     drop(place);
                 });
             }
@@ -65,13 +86,11 @@ pub async fn serve(
     connections.shutdown().await;
 }
 
-fn connection(
-    stream: TcpStream,
+fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
     peer: SocketAddr,
     router: Router,
 ) -> impl GracefulConnection<Error = hyper::Error> + Send + 'static {
-    // Answers are small and somebody waits for each.
-    let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let mut request = request.map(axum::body::Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));

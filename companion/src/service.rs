@@ -13,17 +13,17 @@ use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use zeroize::Zeroizing;
 
 use crate::address::Trust;
 use crate::app::{App, KeyRing, KeyRingError, Shared};
+use crate::certificate::Certificate;
 use crate::clock::{Clock, Millis};
 use crate::config::{self, Settings, StoreKind};
 use crate::feed::Feed;
 use crate::gateways::Gateways;
 use crate::hasher::{Figures, Hasher};
-use crate::mail::MailFolder;
-use crate::outbox::Worker;
+use crate::mail::Mailer;
+use crate::outbox::{Figures as MailFigures, Worker};
 use crate::postgres::{Options, Postgres};
 use crate::sqlite::Sqlite;
 use crate::store::Store;
@@ -74,6 +74,8 @@ impl Service {
     /// # Errors
     /// [`StartError`].
     pub async fn start(settings: Settings, clock: Clock) -> Result<Self, StartError> {
+        let certificate =
+            Certificate::open(&settings).map_err(StartError::doing("the internal listener"))?;
         let public_listener = listen_at(settings.listen).await?;
         let internal_listener = listen_at(settings.internal_listen).await?;
         let address = |listener: &TcpListener| {
@@ -91,16 +93,21 @@ impl Service {
             public_listener,
             routes::public(app.clone()),
             MOST_PUBLIC,
+            None,
             stopped.clone(),
         );
         let internal_routes = server::serve(
             internal_listener,
             routes::internal(app),
             MOST_INTERNAL,
-            stopped,
+            certificate.clone(),
+            stopped.clone(),
         );
         tasks.push(supervised("the public listener", public_routes));
         tasks.push(supervised("the internal listener", internal_routes));
+        if let Some(certificate) = certificate {
+            tasks.push(supervised("the certificate", certificate.follow(stopped)));
+        }
         Ok(Self {
             public,
             internal,
@@ -168,9 +175,7 @@ async fn open(
         .map_err(StartError::doing("gateways"))?;
     let now = store.now().await.map_err(StartError::doing("the clock"))?;
     let gateways = Arc::new(Gateways::new(known, now));
-    let folder = settings.state.join("mail");
-    let mails = MailFolder::open(folder.clone(), &settings.base_url)
-        .map_err(StartError::doing(folder.display()))?;
+    let mails = Mailer::open(&settings).map_err(StartError::doing("mail"))?;
 
     let (feed, reading) = Feed::new(
         Arc::clone(&store),
@@ -180,11 +185,14 @@ async fn open(
         stopped.clone(),
     );
     let outbox = Arc::new(Notify::new());
+    let mail_figures = Arc::new(MailFigures::default());
     let worker = Worker {
         store: Arc::clone(&store),
         vault: Arc::clone(&vault),
         mails,
         limits: settings.limits.clone(),
+        policy: settings.mail.clone(),
+        figures: Arc::clone(&mail_figures),
         wake: Arc::clone(&outbox),
         stop: stopped.clone(),
     };
@@ -199,7 +207,12 @@ async fn open(
         Arc::clone(&gateways),
         stopped.clone(),
     );
-    let pruning = prune(Arc::clone(&store), Arc::clone(&gateways), stopped.clone());
+    let pruning = prune(
+        Arc::clone(&store),
+        Arc::clone(&gateways),
+        settings.mail.dead_letters_kept.get(),
+        stopped.clone(),
+    );
     tasks.push(supervised("the feed", reading));
     tasks.push(supervised("the outbox", worker.run()));
     tasks.push(supervised("acknowledgements", telling));
@@ -224,6 +237,7 @@ async fn open(
         gateways,
         gateway_tokens,
         outbox,
+        mails: mail_figures,
         stop: stopped.clone(),
         unauthenticated: Mutex::default(),
     }))
@@ -273,13 +287,8 @@ pub async fn open_store(settings: &Settings, clock: Clock) -> Result<Arc<dyn Sto
 
 /// How the settings say that the database is reached.
 fn database(store: &config::Store) -> Result<Options, StartError> {
-    let url = match (&store.url_file, &store.url_env) {
-        (Some(file), _) => secret::read(file).map_err(StartError::doing("store.url_file"))?,
-        (None, Some(name)) => std::env::var(name)
-            .map(Zeroizing::new)
-            .map_err(|_| StartError(format!("store.url_env: the variable {name} is not set")))?,
-        (None, None) => return Err(StartError("store.url_file: is not set".to_owned())),
-    };
+    let url = secret::referred(store.url_file.as_deref(), store.url_env.as_deref())
+        .map_err(StartError::doing("store.url_file"))?;
     Ok(Options {
         url,
         ca_file: store.ca_file.clone(),
@@ -398,7 +407,12 @@ async fn catch_up(
         .map_err(KeyRingError::Store)
 }
 
-async fn prune(store: Arc<dyn Store>, gateways: Arc<Gateways>, mut stop: watch::Receiver<bool>) {
+async fn prune(
+    store: Arc<dyn Store>,
+    gateways: Arc<Gateways>,
+    dead_letters_kept: Duration,
+    mut stop: watch::Receiver<bool>,
+) {
     while tokio::time::timeout(PRUNING, stop.wait_for(|stop| *stop))
         .await
         .is_err()
@@ -406,7 +420,11 @@ async fn prune(store: Arc<dyn Store>, gateways: Arc<Gateways>, mut stop: watch::
         if let Ok(now) = store.now().await {
             gateways.forget_the_silent(now.steady);
         }
-        if let Err(error) = store.prune().await {
+        let pruned = match store.prune().await {
+            Ok(()) => store.forget_dead(dead_letters_kept).await,
+            failed => failed,
+        };
+        if let Err(error) = pruned {
             tracing::error!(%error, "nothing was pruned");
         }
     }

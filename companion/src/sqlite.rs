@@ -5,6 +5,7 @@ mod audit;
 mod backup;
 mod codes;
 mod columns;
+mod dead_letters;
 mod departure;
 mod ending;
 mod feed;

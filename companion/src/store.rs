@@ -11,6 +11,7 @@
 
 mod accounts;
 mod codes;
+mod dead_letters;
 mod feed;
 mod gateways;
 mod limits;
@@ -26,10 +27,11 @@ use crate::clock::Moment;
 
 pub use self::accounts::{Account, Accounts};
 pub use self::codes::{Activation, Attempt, CodeRequest, Codes, Requested, Wish};
+pub use self::dead_letters::{DeadLetter, DeadLetters, Graveyard};
 pub use self::feed::{CursorFound, FeedRead, FeedRows, History};
 pub use self::gateways::{Acknowledged, GatewayRegister, GatewaysRead, RegisteredGateway};
 pub use self::limits::{Counters, Name};
-pub use self::outbox::{CodeBinding, Errand, Mail, NextErrand, Outbox, Prepared};
+pub use self::outbox::{CodeBinding, Errand, Mail, NextErrand, Outbox, Prepared, TAKEN};
 pub use self::sessions::{
     Cause, Ended, Lifetimes, Login, Minted, Refresh, Rotation, Session, Sessions,
 };
@@ -60,7 +62,16 @@ pub type Outcome<T> = Result<T, StoreError>;
 /// The companion's memory. See the head of this file for what must hold.
 #[async_trait]
 pub trait Store:
-    SigningKeys + Codes + Outbox + Accounts + Sessions + FeedRows + GatewayRegister + Counters + 'static
+    SigningKeys
+    + Codes
+    + Outbox
+    + DeadLetters
+    + Accounts
+    + Sessions
+    + FeedRows
+    + GatewayRegister
+    + Counters
+    + 'static
 {
     /// The store's time, and the steady clock at that moment.
     async fn now(&self) -> Outcome<Moment>;

@@ -258,6 +258,11 @@ impl Companion {
         Client::new(self.port(|running| running.internal))
     }
 
+    /// Where its internal listener is, on 127.0.0.1.
+    pub fn internal_port(&self) -> u16 {
+        self.port(|running| running.internal)
+    }
+
     /// Its mail.
     pub fn mailbox(&self) -> Mailbox {
         Mailbox::new(self.state().join("mail"))
@@ -304,6 +309,7 @@ fn roomy() -> Limits {
         mail_per_email: plenty,
         mail_per_email_hourly: plenty,
         mail_per_email_daily: plenty,
+        mail_hourly_total: plenty,
         unauthenticated_total: plenty,
         ..Limits::default()
     }

@@ -11,6 +11,7 @@ pub mod fault;
 pub mod gate;
 #[cfg(feature = "host")]
 pub mod gateway;
+pub mod hook;
 #[cfg(feature = "host")]
 pub mod host;
 pub mod mailbox;
@@ -23,6 +24,7 @@ pub mod postgres;
 mod reaper;
 pub mod rewrite;
 pub mod setup;
+pub mod smtp;
 pub mod stack;
 pub mod stand_in;
 pub mod traps;

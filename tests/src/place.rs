@@ -62,6 +62,21 @@ pub fn envoy() -> Result<PathBuf, Fault> {
     )))
 }
 
+/// The Python with the packages of `tools/requirements.txt`.
+///
+/// # Errors
+/// When there is none.
+pub fn python() -> Result<PathBuf, Fault> {
+    let path = root().join(".tools/python/bin/python");
+    if path.is_file() {
+        return Ok(path);
+    }
+    let path = path.display();
+    Err(Fault::new(format!(
+        "there is no Python at {path}; run: make .tools/python/requirements.txt"
+    )))
+}
+
 /// The folder of PostgreSQL's server programs: the one that `POSTGRES` names, or the one that the Makefile gets.
 ///
 /// # Errors

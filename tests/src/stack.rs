@@ -151,10 +151,16 @@ impl Stack {
         let part = Part::start(&name, command, log)?;
         self.reaper.add(part.id());
         let part = slot(&mut self.companions, number)?.insert(part);
-        let client = Client::new(ports.internal)?;
+        // With a certificate the internal listener is not one that this caller can ask.
+        let has_certificate = |(name, _): &(String, String)| name == "LATCHKEY_TLS_CERT";
+        let (client, path) = if self.setup.companion.iter().any(has_certificate) {
+            (Client::new(ports.companion)?, "/.well-known/jwks.json")
+        } else {
+            (Client::new(ports.internal)?, "/readyz")
+        };
         wait_for(&name, PATIENCE, || {
             part.must_run()?;
-            let answer = client.get("/readyz").send();
+            let answer = client.get(path).send();
             Ok(answer
                 .is_ok_and(|answer| answer.status == 200)
                 .then_some(()))

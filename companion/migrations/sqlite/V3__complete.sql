@@ -28,6 +28,7 @@ ALTER TABLE outbox ADD COLUMN dead_at INTEGER;
 ALTER TABLE outbox ADD COLUMN last_error TEXT;
 DROP INDEX outbox_due;
 CREATE INDEX outbox_due ON outbox (due_at) WHERE dead_at IS NULL;
+CREATE INDEX outbox_dead ON outbox (dead_at) WHERE dead_at IS NOT NULL;
 
 -- Who did it, where it was not the owner: the name of an admin token. And the request that it came with.
 ALTER TABLE audit ADD COLUMN actor TEXT;

@@ -26,6 +26,8 @@ pub struct Limits {
     pub mail_per_email_hourly: Limit,
     /// The same within a day.
     pub mail_per_email_daily: Limit,
+    /// Mails of all together; beyond it nothing is refused, but an alarm is raised. Per instance, in memory.
+    pub mail_hourly_total: Limit,
     /// New codes of one challenge.
     pub resend_per_challenge: Limit,
     /// Requests without a token or MAC that holds, of everybody together; per instance, in memory.
@@ -46,6 +48,7 @@ impl Default for Limits {
             mail_per_email: Limit::new(3, 3, Duration::from_secs(900)),
             mail_per_email_hourly: Limit::new(5, 5, HOUR),
             mail_per_email_daily: Limit::new(10, 10, Duration::from_secs(86_400)),
+            mail_hourly_total: Limit::new(1_000, 1_000, HOUR),
             resend_per_challenge: Limit::new(1, 1, MINUTE),
             unauthenticated_total: Limit::new(200, 200, SECOND),
         }

@@ -46,20 +46,13 @@ const PREFIX: &str = "LATCHKEY_";
 /// Of the environment, but no setting of the companion: the launcher's, the gateway's, and the name of the file.
 const OTHERS: [&str; 3] = ["CONFIG", "LOG", "GATEWAY_TOKEN"];
 /// Sections that the contract knows and this version does not.
-const LATER: [&str; 13] = [
-    "smtp",
-    "webhook",
+const LATER: [&str; 6] = [
     "clients",
     "roles",
     "cookies",
     "admin_tokens",
-    "internal_tls",
-    "tls_cert",
-    "tls_key",
-    "tls_client_ca",
     "login_page",
     "totp",
-    "mail",
 ];
 
 /// Reads the file, if one is named, and the variables.
@@ -292,7 +285,6 @@ mod tests {
             ),
             ("[store]\nurl = \"postgres://x\"", "store.url"),
             ("[store]\nconnections = 1", "store.connections"),
-            ("[smtp]\nhost = \"x\"", "smtp"),
         ] {
             let error = with(Some(file), &[]).map(|_| ()).unwrap_err();
             assert!(

@@ -70,6 +70,15 @@ pub(super) struct Address {
     pub(super) tls: MakeRustlsConnect,
 }
 
+/// Whether such a URL holds a password. One that cannot be read counts as if it did.
+pub fn names_a_password(url: &str) -> bool {
+    let config: Result<Config, _> = url
+        .trim()
+        .replace("sslmode=verify-full", "sslmode=require")
+        .parse();
+    !config.is_ok_and(|config| config.get_password().is_none())
+}
+
 /// Reads the options. Off this machine there is TLS, and the server's certificate is always verified.
 pub(super) fn address(options: &Options) -> Result<Address, OpenError> {
     // What other clients call `verify-full` is the one kind of TLS that there is here.

@@ -12,7 +12,7 @@ use super::{Postgres, codes};
 use crate::clock::Millis;
 use crate::code::{COOLDOWN, DAY, MAX_WRONG_PER_DAY, Purpose};
 use crate::errand::{ACTIVATION, CODES_CLOSED, RESEND, REUSE, SIGN_UP};
-use crate::store::{CodeBinding, Errand, Mail, NextErrand, Outbox, Outcome, Prepared};
+use crate::store::{CodeBinding, Errand, Mail, NextErrand, Outbox, Outcome, Prepared, TAKEN};
 
 #[async_trait]
 impl Outbox for Postgres {
@@ -33,9 +33,6 @@ impl Outbox for Postgres {
     }
 }
 
-/// Whoever has taken an errand has it for so long; then it may be taken again.
-const TAKEN: Duration = Duration::from_secs(60);
-
 pub(super) async fn add_notice(write: &Write<'_>, errand: &str, email: &str) -> Outcome<()> {
     const ADD: &str = "
         INSERT INTO outbox (errand, email, expires_at, due_at, created_at) VALUES ($1, $2, $3, $4, $4)";
@@ -53,12 +50,14 @@ pub(super) async fn next(db: Db<'_>, now: Option<Millis>) -> Outcome<NextErrand>
         UPDATE outbox SET due_at = now.ms + $1
         FROM (SELECT coalesce($2, latchkey_now()) AS ms) AS now
         WHERE id = (
-            SELECT id FROM outbox WHERE due_at <= coalesce($2, latchkey_now()) ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
+            SELECT id FROM outbox WHERE dead_at IS NULL AND due_at <= coalesce($2, latchkey_now())
+            ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
         )
-        RETURNING id, errand, tries, challenge,
+        RETURNING id, errand, tries, expires_at, challenge,
             coalesce(email, (SELECT email FROM challenges WHERE challenges.id = outbox.challenge)) AS email";
     const FIRST: &str = "
-        SELECT greatest(min(due_at) - coalesce($1, latchkey_now()), 0) AS wait FROM outbox HAVING count(*) > 0";
+        SELECT greatest(min(due_at) - coalesce($1, latchkey_now()), 0) AS wait FROM outbox WHERE dead_at IS NULL
+        HAVING count(*) > 0";
     let now = now.map(|now| now.0);
     if let Some(row) = db.row(TAKE, &[&span_millis(TAKEN), &now]).await? {
         return errand(&row).map(NextErrand::Due);
@@ -75,6 +74,7 @@ fn errand(row: &Row) -> Outcome<Errand> {
     Ok(Errand {
         id: uint(row, "id")?,
         tries: u32::try_from(uint(row, "tries")?).unwrap_or(u32::MAX),
+        expires_at: millis(row, "expires_at")?,
         is_resend: get::<&str>(row, "errand")? == RESEND,
         code: challenge.zip(email).map(|(challenge, email)| CodeBinding {
             purpose: Purpose::Activation,
@@ -101,7 +101,7 @@ pub(super) async fn prepare(
     errand: u64,
     code_mac: Option<[u8; 32]>,
 ) -> Outcome<Prepared> {
-    let find = "SELECT * FROM outbox WHERE id = $1 AND expires_at > $2";
+    let find = "SELECT * FROM outbox WHERE id = $1 AND expires_at > $2 AND dead_at IS NULL";
     let row = write.db.row(find, &[&int(errand), &write.now.0]).await?;
     let Some(row) = row else {
         return Ok(Prepared::Nothing);
@@ -376,7 +376,8 @@ pub(super) async fn retry(
     wait: Duration,
 ) -> Outcome<()> {
     const RETRY: &str = "
-        UPDATE outbox SET tries = tries + 1, due_at = coalesce($2, latchkey_now()) + $3 WHERE id = $1";
+        UPDATE outbox SET tries = tries + 1, due_at = coalesce($2, latchkey_now()) + $3
+        WHERE id = $1 AND dead_at IS NULL";
     db.execute(
         RETRY,
         &[&int(errand), &now.map(|now| now.0), &span_millis(wait)],

@@ -13,12 +13,17 @@ use super::{Sqlite, codes};
 use crate::clock::Millis;
 use crate::code::{COOLDOWN, DAY, MAX_WRONG_PER_DAY, Purpose};
 use crate::errand::{ACTIVATION, CODES_CLOSED, RESEND, REUSE, SIGN_UP};
-use crate::store::{CodeBinding, Errand, Mail, NextErrand, Outbox, Outcome, Prepared};
+use crate::store::{CodeBinding, Errand, Mail, NextErrand, Outbox, Outcome, Prepared, TAKEN};
 
 #[async_trait]
 impl Outbox for Sqlite {
     async fn next_errand(&self) -> Outcome<NextErrand> {
-        self.readers.read(next).await
+        // Nothing is written while there is nothing to take.
+        match self.readers.read(wait).await? {
+            Some(wait) if wait.is_zero() => self.writer.write(take).await,
+            Some(wait) => Ok(NextErrand::In(wait)),
+            None => Ok(NextErrand::Nothing),
+        }
     }
 
     async fn prepare_mail(&self, errand: u64, code_mac: Option<[u8; 32]>) -> Outcome<Prepared> {
@@ -59,15 +64,29 @@ pub(super) fn add_notice(
         .map(drop)
 }
 
-pub(super) fn next(read: &Read<'_>) -> rusqlite::Result<NextErrand> {
-    let found = read
+/// How long until an errand is due.
+fn wait(read: &Read<'_>) -> rusqlite::Result<Option<Duration>> {
+    let due_at = read
         .db
         .query_row(
-            "SELECT outbox.id AS id, errand, tries, due_at, challenge,
-                 COALESCE(outbox.email, challenges.email) AS email
-             FROM outbox LEFT JOIN challenges ON challenges.id = outbox.challenge
-             ORDER BY due_at, outbox.id LIMIT 1",
+            "SELECT due_at FROM outbox WHERE dead_at IS NULL ORDER BY due_at LIMIT 1",
             [],
+            |row| millis(row, "due_at"),
+        )
+        .optional()?;
+    Ok(due_at.map(|due_at| due_at.since(read.now)))
+}
+
+/// Takes the first that is due; somebody else may have been faster.
+fn take(write: &Write<'_>) -> rusqlite::Result<NextErrand> {
+    let taken = write
+        .db
+        .query_row(
+            "UPDATE outbox SET due_at = ?2
+             WHERE id = (SELECT id FROM outbox WHERE dead_at IS NULL AND due_at <= ?1 ORDER BY due_at, id LIMIT 1)
+             RETURNING id, errand, tries, expires_at, challenge,
+                 COALESCE(email, (SELECT email FROM challenges WHERE challenges.id = outbox.challenge)) AS email",
+            params![write.now.0, write.now.plus(TAKEN).0],
             |row| {
                 let challenge: Option<[u8; 16]> = row.get("challenge")?;
                 let email: Option<String> = row.get("email")?;
@@ -76,23 +95,17 @@ pub(super) fn next(read: &Read<'_>) -> rusqlite::Result<NextErrand> {
                     challenge: ChallengeId::from_bytes(challenge),
                     email,
                 });
-                Ok((
-                    Errand {
-                        id: uint(row, "id")?,
-                        is_resend: row.get::<_, String>("errand")? == RESEND,
-                        tries: row.get("tries")?,
-                        code,
-                    },
-                    millis(row, "due_at")?,
-                ))
+                Ok(Errand {
+                    id: uint(row, "id")?,
+                    is_resend: row.get::<_, String>("errand")? == RESEND,
+                    tries: row.get("tries")?,
+                    expires_at: millis(row, "expires_at")?,
+                    code,
+                })
             },
         )
         .optional()?;
-    Ok(match found {
-        None => NextErrand::Nothing,
-        Some((errand, due_at)) if due_at <= read.now => NextErrand::Due(errand),
-        Some((_, due_at)) => NextErrand::In(due_at.since(read.now)),
-    })
+    Ok(taken.map_or(NextErrand::In(Duration::ZERO), NextErrand::Due))
 }
 
 /// A row of `outbox`.
@@ -116,7 +129,8 @@ pub(super) fn prepare(
     let row = write
         .db
         .query_row(
-            "SELECT id, errand, email, account, challenge, password_hash, expires_at, created_at, tries FROM outbox WHERE id = ?1",
+            "SELECT id, errand, email, account, challenge, password_hash, expires_at, created_at, tries FROM outbox
+             WHERE id = ?1 AND dead_at IS NULL",
             [int(errand)],
             |row| {
                 Ok(Row {
@@ -373,7 +387,7 @@ pub(super) fn finish(write: &Write<'_>, errand: u64) -> rusqlite::Result<()> {
 /// A failed mail counts as one for the minute between two: errors lift no limit (OT-08).
 pub(super) fn retry(write: &Write<'_>, errand: u64, wait: Duration) -> rusqlite::Result<()> {
     write.db.execute(
-        "UPDATE outbox SET tries = tries + 1, due_at = ?2 WHERE id = ?1",
+        "UPDATE outbox SET tries = tries + 1, due_at = ?2 WHERE id = ?1 AND dead_at IS NULL",
         params![int(errand), write.now.0.saturating_add(span_millis(wait))],
     )?;
     Ok(())

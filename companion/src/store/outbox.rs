@@ -6,12 +6,13 @@ use async_trait::async_trait;
 use token::ChallengeId;
 
 use super::Outcome;
+use crate::clock::Millis;
 use crate::code::Purpose;
 
 /// The outbox. See the head of [`crate::store`] for what must hold.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// The outbox's next errand. Of several companions one gets it; when that one dies, another does a minute later.
+    /// The outbox's next errand. Of all who ask one gets it; when that one dies, another does a minute later.
     async fn next_errand(&self) -> Outcome<NextErrand>;
 
     /// Decides what mail the errand comes to, and makes its code the one that opens the challenge.
@@ -23,6 +24,9 @@ pub trait Outbox: Send + Sync {
     /// The mail could not be handed over: once more after `wait`.
     async fn retry_errand(&self, errand: u64, wait: Duration) -> Outcome<()>;
 }
+
+/// Whoever has taken an errand has it for so long; then it may be taken again. No mail takes longer to be handed over or given up.
+pub const TAKEN: Duration = Duration::from_secs(60);
 
 /// What the outbox has to do.
 pub enum NextErrand {
@@ -40,6 +44,8 @@ pub struct Errand {
     pub id: u64,
     /// How often it has been tried.
     pub tries: u32,
+    /// After that it comes to nothing.
+    pub expires_at: Millis,
     /// Whether it replaces the code of a challenge: its address was not known when it was asked for.
     pub is_resend: bool,
     /// What a code would be bound to. `None` for a notice.
@@ -88,6 +94,15 @@ pub enum Mail {
 }
 
 impl Mail {
+    /// All of them: each has its texts.
+    pub const ALL: [Self; 5] = [
+        Self::ActivationCode,
+        Self::AlreadyRegistered,
+        Self::SignUpAgain,
+        Self::CodesClosed,
+        Self::RefreshTokenReused,
+    ];
+
     /// The word for it in the store.
     pub const fn name(self) -> &'static str {
         match self {

@@ -6,14 +6,17 @@
 mod common;
 
 mod answers;
+mod authority;
 mod codes;
 mod crash;
 mod feed;
 mod files;
 mod limits;
+mod listeners;
 mod login;
 mod logout;
 mod lost;
+mod mail;
 mod pending;
 mod polls;
 mod rate;
@@ -26,5 +29,6 @@ mod sessions;
 mod sign_up;
 mod start;
 mod strictness;
+mod webhook;
 
 use common::*;

@@ -8,6 +8,8 @@ mod common;
 
 #[path = "../companion/answers.rs"]
 mod answers;
+#[path = "../companion/authority.rs"]
+mod authority;
 #[path = "../companion/codes.rs"]
 mod codes;
 #[path = "../companion/crash.rs"]
@@ -16,12 +18,16 @@ mod crash;
 mod feed;
 #[path = "../companion/limits.rs"]
 mod limits;
+#[path = "../companion/listeners.rs"]
+mod listeners;
 #[path = "../companion/login.rs"]
 mod login;
 #[path = "../companion/logout.rs"]
 mod logout;
 #[path = "../companion/lost.rs"]
 mod lost;
+#[path = "../companion/mail.rs"]
+mod mail;
 #[path = "../companion/pending.rs"]
 mod pending;
 #[path = "../companion/polls.rs"]
@@ -44,5 +50,7 @@ mod sign_up;
 mod start;
 #[path = "../companion/strictness.rs"]
 mod strictness;
+#[path = "../companion/webhook.rs"]
+mod webhook;
 
 use common::*;

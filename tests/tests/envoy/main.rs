@@ -3,11 +3,14 @@
 //! Every test has a stack of its own on free ports. Without Envoy or the module a test fails and says what to run.
 
 mod access_log;
+#[path = "../companion/authority.rs"]
+mod authority;
 mod configuration;
 mod figures;
 mod headers;
 mod hostile;
 mod interlock;
+mod internal_tls;
 mod limits;
 mod logout;
 mod observability;

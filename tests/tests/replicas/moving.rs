@@ -128,11 +128,26 @@ fn a_readable_url_file_is_refused_and_no_error_repeats_the_url() {
     let url = database(&companion);
     fs::set_permissions(&url, fs::Permissions::from_mode(0o644)).unwrap();
     assert!(migrate(&companion, &url).text.contains("0600"));
-    let wrong = "postgres://latchkey:hunter2@127.0.0.1:1/x";
-    let refused = latchkey(companion.state(), &["migrate", "--to", wrong], &[]).unwrap();
-    assert!(
-        !refused.is_success && !refused.text.contains("hunter2"),
-        "{}",
-        refused.text
-    );
+    for wrong in [
+        "postgres://latchkey:hunter2@127.0.0.1:1/x",
+        "host=127.0.0.1 user=latchkey password=hunter2",
+        "postgres://latchkey:hunter2@127.0.0.1:99999/x",
+    ] {
+        let arguments = ["migrate", "--to", wrong];
+        let refused = latchkey(companion.state(), &arguments, &[]).unwrap();
+        let text = refused.text;
+        assert!(!refused.is_success && !text.contains("hunter2"), "{text}");
+        assert!(text.contains("--to-file or --to-env"), "{text}");
+    }
+    // What it says is read from the variable; nobody listens there.
+    let url = ("THE_URL", "postgres://latchkey:hunter2@127.0.0.1:1/x");
+    let refused = latchkey(
+        companion.state(),
+        &["migrate", "--to-env", "THE_URL"],
+        &[url],
+    )
+    .unwrap();
+    let text = refused.text;
+    assert!(!refused.is_success && !text.contains("hunter2"), "{text}");
+    assert!(text.contains("PostgreSQL"), "{text}");
 }

@@ -8,6 +8,7 @@ mod person;
 mod bursts;
 mod codes;
 mod concurrency;
+mod dead_letters;
 mod ending;
 mod feed;
 mod gateways;
@@ -112,6 +113,15 @@ on_every_store! {
         a_code_that_is_sent_again_is_a_new_one,
         an_errand_comes_to_nothing_when_its_code_would_have_expired,
         an_errand_that_is_done_comes_to_nothing,
+    }
+    dead_letters {
+        a_dead_letter_is_seen_and_carried_out_no_more,
+        the_newest_dead_letters_come_first_and_all_are_counted,
+        a_notice_can_be_tried_again_and_a_code_cannot,
+        dead_letters_are_dropped_one_or_all,
+        dead_letters_are_forgotten_after_their_time,
+        a_sign_up_whose_mail_was_given_up_is_still_pending,
+        of_many_who_ask_each_errand_is_taken_by_one,
     }
     sessions {
         the_time_is_that_of_the_clock,
