@@ -14,6 +14,7 @@ use crate::code::{COOLDOWN, Purpose};
 use crate::email::Email;
 use crate::entropy;
 use crate::error::ApiError;
+use crate::event::Event;
 use crate::outbox;
 use crate::password::Password;
 use crate::request::{Caller, Json, Segment};
@@ -218,6 +219,8 @@ pub async fn verify(
         &body.code,
     );
     if !bool::from(code_mac.ct_eq(&attempt.code_mac)) {
+        let failed = Event::failed("code_failed").because(attempt.purpose.name());
+        app.tell(&caller.client(), failed);
         return Err(ApiError::InvalidCode);
     }
     let activation = Activation {
@@ -227,7 +230,10 @@ pub async fn verify(
         account: entropy::subject(),
         by: caller.client(),
     };
+    let account = activation.account;
     if app.store.activate(activation).await? {
+        let activated = Event::done("account_activated").of(account);
+        app.tell(&caller.client(), activated);
         Ok(Answer(Verified { status: "active" }))
     } else {
         Err(ApiError::InvalidCode)

@@ -11,10 +11,19 @@ pub struct Trust {
     pub hops: usize,
 }
 
+impl Trust {
+    /// Whether that peer may speak for a client.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        let peer = canonical(peer);
+        self.proxies.iter().any(|proxy| canonical(*proxy) == peer)
+    }
+}
+
 /// The client's address. `None` when a trusted peer says something that is no address: such clients share one bucket.
 pub fn client(peer: IpAddr, forwarded: &[&[u8]], trust: &Trust) -> Option<IpAddr> {
+    let is_trusted = trust.trusts(peer);
     let peer = canonical(peer);
-    if !trust.proxies.iter().any(|proxy| canonical(*proxy) == peer) {
+    if !is_trusted {
         return Some(peer);
     }
     if forwarded.is_empty() {

@@ -49,6 +49,8 @@ pub enum Credential {
     AccessToken,
     /// A gateway token in `Authorization`.
     GatewayToken,
+    /// An admin token in `Authorization`.
+    AdminToken,
 }
 
 struct Parameter {

@@ -6,15 +6,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::{Notify, watch};
 
 use crate::address::Trust;
+use crate::admin::AdminToken;
 use crate::clock::Millis;
 use crate::config::Settings;
 use crate::error::ApiError;
+use crate::event::Event;
 use crate::feed::Feed;
 use crate::gateways::Gateways;
 use crate::hasher::Hasher;
 use crate::keys::{Keys, KeysError};
+use crate::metrics::Metrics;
 use crate::outbox;
-use crate::store::{Name, Store, StoreError};
+use crate::store::{Client, Name, Store, StoreError};
 use crate::throttle::{Limit, Micros};
 use crate::vault::Vault;
 
@@ -42,12 +45,16 @@ pub struct Shared {
     pub gateways: Arc<Gateways>,
     /// SHA-256 of each gateway token that is taken.
     pub gateway_tokens: Vec<[u8; 32]>,
+    /// The admin tokens that are taken.
+    pub admin_tokens: Vec<AdminToken>,
     /// Wakes the outbox's worker.
     pub outbox: Arc<Notify>,
     /// What became of mail.
     pub mails: Arc<outbox::Figures>,
     /// Becomes true when the service ends.
     pub stop: watch::Receiver<bool>,
+    /// What Prometheus is told.
+    pub metrics: Metrics,
     /// When the bucket of all unauthenticated requests is full again.
     pub unauthenticated: Mutex<Option<Micros>>,
 }
@@ -81,11 +88,7 @@ impl App {
         let full_at = *self.lock_total();
         self.total(full_at, now)?;
         if let Some(wait) = self.store.take(limits).await? {
-            tracing::info!(
-                event = "rate_limited",
-                wait = wait.as_secs(),
-                "a limit is used up"
-            );
+            self.tell(&Client::default(), Event::failed("rate_limited"));
             return Err(ApiError::RateLimited(wait));
         }
         let mut full_at = self.lock_total();

@@ -1,5 +1,6 @@
 //! Settings: one TOML file, overridden by `LATCHKEY_…` variables; with neither, one machine's companion on loopback.
 
+mod admin;
 pub mod authority;
 mod hashing;
 mod limits;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::password;
 use crate::span::Span;
 
+pub use admin::AdminToken;
 pub use hashing::Hashing;
 pub use limits::Limits;
 pub use listeners::InternalTls;
@@ -56,6 +58,8 @@ pub struct Settings {
     pub master_key_file: Option<PathBuf>,
     /// Files with the gateway tokens that are taken, two at most; `gateway.token` in the state directory when none is given.
     pub gateway_token_files: Vec<PathBuf>,
+    /// Who may call the admin API; the token in `admin.token` of the state directory when none is given.
+    pub admin_tokens: Vec<AdminToken>,
     /// Where everything is kept.
     pub store: Store,
     /// Access tokens.
@@ -172,6 +176,7 @@ impl Default for Settings {
             trusted_hops: 1,
             master_key_file: None,
             gateway_token_files: Vec::new(),
+            admin_tokens: Vec::new(),
             store: Store::default(),
             tokens: Tokens::default(),
             sessions: Sessions::default(),
@@ -280,6 +285,7 @@ impl Settings {
             "gateway_token_files",
             "must be two at most",
         )?;
+        admin::check(&self.admin_tokens)?;
         self.store.check()?;
         self.hashing.check()?;
         let (tokens, sessions) = (&self.tokens, &self.sessions);

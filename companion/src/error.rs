@@ -32,6 +32,8 @@ pub enum ApiError {
     NotSteppedUp,
     /// There is no such thing, or it is somebody else's.
     NotFound,
+    /// It stands against something else; the text says what.
+    Conflict(&'static str),
     /// There is no such method here.
     MethodNotAllowed,
     /// The body is larger than 16 KiB.
@@ -93,6 +95,7 @@ impl ApiError {
             | Self::NotRecent
             | Self::NotSteppedUp => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Conflict(_) => StatusCode::CONFLICT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -116,6 +119,7 @@ impl ApiError {
             Self::InvalidRefreshToken => "invalid_refresh_token",
             Self::NotRecent | Self::NotSteppedUp => "insufficient_user_authentication",
             Self::NotFound => "not_found",
+            Self::Conflict(_) => "conflict",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::TooLarge => "too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
@@ -133,7 +137,7 @@ impl ApiError {
     /// What a person reads.
     pub const fn detail(&self) -> &'static str {
         match self {
-            Self::Invalid(detail) => detail,
+            Self::Invalid(detail) | Self::Conflict(detail) => detail,
             Self::InvalidCredentials => {
                 "The address or the password is wrong, or the account cannot be used."
             }

@@ -15,9 +15,9 @@ use tokio::sync::{Notify, watch};
 
 use crate::clock::{Millis, Moment};
 use crate::receipt::Gateway;
-use crate::store::{Acknowledged, CursorFound, GatewaysRead, History, Outcome, Store};
+use crate::store::{Acknowledged, Client, CursorFound, GatewaysRead, History, Outcome, Store};
 
-pub use self::registry::{Full, MOST, Registration, Registry};
+pub use self::registry::{Forget, Full, MOST, Registration, Registry};
 
 /// The registry that the handlers share; tells receipts when something has changed.
 pub struct Gateways {
@@ -141,6 +141,29 @@ impl Gateways {
     /// See [`Registry::list`].
     pub fn list(&self) -> Vec<Gateway> {
         self.lock().list()
+    }
+
+    /// Takes a gateway out of the count, here and, by way of the store, everywhere.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn forget(&self, id: GatewayId, store: &dyn Store, by: Client) -> Outcome<Forget> {
+        if store.is_shared() {
+            self.refresh(store).await?;
+        }
+        let now = store.now().await?;
+        let may = self.lock().may_forget(id, now);
+        if may != Forget::Yes {
+            return Ok(may);
+        }
+        store.forget_gateway(id, by).await?;
+        let now = store.now().await?;
+        let done = self.lock().forget(id, now);
+        if done == Forget::StillPolls {
+            self.register_the_lost(store).await?;
+        }
+        self.changed.send_replace(());
+        Ok(done)
     }
 
     /// See [`Registry::forget_the_silent`].

@@ -12,6 +12,7 @@ use crate::delivery::Delivery;
 use crate::email::Email;
 use crate::entropy;
 use crate::error::ApiError;
+use crate::event::Event;
 use crate::hashing::Verdict;
 use crate::level::Acr;
 use crate::password::Password;
@@ -73,6 +74,7 @@ pub async fn log_in(
         Some(email) => app.store.account(email).await?,
         None => None,
     };
+    let known = account.as_ref().map(|account| account.id);
     let account = account.filter(|account| account.is_active);
     let stored = account
         .as_ref()
@@ -86,11 +88,10 @@ pub async fn log_in(
         }
     };
     let Some(account) = account.filter(|_| verdict.is_right()) else {
-        tracing::info!(
-            event = "login_failed",
-            address = caller.prefix(),
-            "wrong address or password"
-        );
+        let known = known.map_or(Event::failed("login_failed"), |id| {
+            Event::failed("login_failed").of(id)
+        });
+        app.tell(&caller.client(), known);
         return Err(ApiError::InvalidCredentials);
     };
     if let Verdict::Outdated(hash) = verdict {
@@ -117,7 +118,8 @@ pub async fn log_in(
         // The session stands; the next success forgets them.
         tracing::error!(%error, "failed attempts were not forgotten");
     }
-    tracing::info!(session = %minted.session.id, account = %minted.session.account, "session opened");
+    let opened = Event::done("session_opened").of(minted.session.account);
+    app.tell(&caller.client(), opened.session(minted.session.id));
     Ok((StatusCode::CREATED, Answer(tokens::answer(&app, &minted))))
 }
 
@@ -164,18 +166,26 @@ pub async fn refresh(
     };
     match app.store.rotate(refresh).await? {
         Rotation::Rotated(minted) | Rotation::Repeated(minted) => {
+            let refreshed = Event::done("session_refreshed").of(minted.session.account);
+            app.tell(&caller.client(), refreshed.session(minted.session.id));
             Ok(Answer(tokens::answer(&app, &minted)))
         }
         Rotation::Reused { is_ahead } => {
             app.outbox.notify_one();
             let session = token.session();
-            if is_ahead {
+            let event = if is_ahead {
                 tracing::error!(%session, "a refresh token is ahead of the store: a restored backup, or a leaked key; session ended");
+                "refresh_token_ahead"
             } else {
-                tracing::warn!(%session, "a refresh token was used again; session ended");
-            }
+                "refresh_token_reused"
+            };
+            app.tell(&caller.client(), Event::failed(event).session(session));
             Err(ApiError::InvalidRefreshToken)
         }
-        Rotation::Over => Err(ApiError::InvalidRefreshToken),
+        Rotation::Over => {
+            let failed = Event::failed("refresh_failed").session(token.session());
+            app.tell(&caller.client(), failed);
+            Err(ApiError::InvalidRefreshToken)
+        }
     }
 }

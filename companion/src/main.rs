@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use companion::clock::Clock;
 use companion::config::{self, Read, Settings, StoreKind};
+use companion::log;
 use companion::mail;
 use companion::operation;
 use companion::postgres::{Options, names_a_password};
@@ -15,7 +16,6 @@ use companion::secret;
 use companion::service::Service;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
 /// Accounts, sessions and revocations for services behind Envoy.
@@ -185,17 +185,12 @@ fn variables() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(text)
 }
 
-/// Libraries speak of what is the companion's own to tell.
-const LOG: &str = "info,refinery_core=warn,tokio_postgres=warn";
-
 fn serve(read: Read) -> ExitCode {
-    let level = EnvFilter::try_from_env("LATCHKEY_LOG").unwrap_or_else(|_| EnvFilter::new(LOG));
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_env_filter(level)
-        .with_writer(std::io::stderr)
-        .init();
+    if tracing::subscriber::set_global_default(log::to(log::level(), std::io::stderr)).is_err() {
+        eprintln!("latchkey: there is no log");
+        return ExitCode::FAILURE;
+    }
+    log::tell_panics();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

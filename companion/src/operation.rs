@@ -7,8 +7,10 @@ use crate::config::{Settings, StoreKind};
 use crate::keys;
 use crate::moving::{self, Moved};
 use crate::postgres::Options;
+use crate::receipt::Revocation;
 use crate::service::{master_key, open_store};
 use crate::sqlite;
+use crate::store::{Client, Outcome, Store};
 
 /// How many sessions end in one transaction (design section 4).
 const BATCH: u32 = 1_000;
@@ -78,6 +80,14 @@ pub async fn replace_keys(settings: &Settings) -> Result<String, String> {
     ))
 }
 
+/// Who works on the store itself.
+fn by() -> Client {
+    Client {
+        actor: Some("command line".to_owned()),
+        ..Client::default()
+    }
+}
+
 /// Ends all sessions of all accounts, a thousand at a time.
 ///
 /// # Errors
@@ -86,18 +96,34 @@ pub async fn end_all_sessions(settings: &Settings) -> Result<String, String> {
     let store = open_store(settings, Clock::system())
         .await
         .map_err(|error| error.to_string())?;
-    let (mut sessions, mut last) = (0, 0);
-    while let Some(revocation) = store
-        .end_some(BATCH)
+    let ended = end_all(store.as_ref(), &by())
         .await
-        .map_err(|error| error.to_string())?
-    {
-        sessions += revocation.sessions;
-        last = revocation.number;
+        .map_err(|error| error.to_string())?;
+    Ok(ended.map_or_else(
+        || "there was no session to end".to_owned(),
+        |Revocation {
+             sessions, number, ..
+         }| {
+            format!("{sessions} sessions ended; the last revocation has the number {number}")
+        },
+    ))
+}
+
+/// Ends all sessions of all accounts, as one revocation: that of the last of them, with all that there were.
+///
+/// # Errors
+/// Those of the store; what has ended before stays ended.
+pub async fn end_all(store: &dyn Store, by: &Client) -> Outcome<Option<Revocation>> {
+    let mut all: Option<Revocation> = None;
+    // Until there is none: a batch that is not full says nothing, because others end sessions too.
+    while let Some(some) = store.end_some(BATCH, by.clone()).await? {
+        all = Some(Revocation {
+            sessions: some.sessions + all.map_or(0, |before| before.sessions),
+            latest_exp: all.map_or(some.latest_exp, |before| {
+                before.latest_exp.max(some.latest_exp)
+            }),
+            ..some
+        });
     }
-    Ok(if sessions == 0 {
-        "there was no session to end".to_owned()
-    } else {
-        format!("{sessions} sessions ended; the last revocation has the number {last}")
-    })
+    Ok(all)
 }

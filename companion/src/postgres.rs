@@ -4,6 +4,7 @@
 //! is the database's.
 
 mod accounts;
+mod administration;
 mod arrival;
 mod audit;
 mod codes;

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Request};
-use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap};
 use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 
-use crate::address;
+use crate::address::{self, Trust};
 use crate::app::App;
 use crate::error::ApiError;
+use crate::request_id::RequestId;
 use crate::store::Client;
 
 /// The largest body that is taken.
@@ -121,12 +122,30 @@ impl FromRequestParts<App> for Segment {
     }
 }
 
+/// The query, in which nothing is unknown and nothing stands twice (ER-04).
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        axum::extract::Query::try_from_uri(&parts.uri)
+            .map(|axum::extract::Query(query)| Self(query))
+            .map_err(|_| {
+                ApiError::Invalid(
+                    "The query lacks a parameter, has one of the wrong form, one twice, or one that is unknown.",
+                )
+            })
+    }
+}
+
 /// Who calls: the address that counts, and how the user agent calls itself.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// `None` when the last trusted hop wrote no address.
     pub address: Option<IpAddr>,
     user_agent: Option<String>,
+    request_id: Option<RequestId>,
 }
 
 impl Caller {
@@ -135,7 +154,8 @@ impl Caller {
         Client {
             ip: self.address.map(|address| address.to_string()),
             user_agent: self.user_agent.clone(),
-            request_id: None,
+            request_id: self.request_id.as_ref().map(ToString::to_string),
+            actor: None,
         }
     }
 
@@ -149,25 +169,37 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
-        let peer = parts
-            .extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .map(|ConnectInfo(peer)| peer.ip());
-        let forwarded: Vec<&[u8]> = parts
-            .headers
-            .get_all("x-forwarded-for")
-            .iter()
-            .map(axum::http::HeaderValue::as_bytes)
-            .collect();
         let user_agent = parts
             .headers
             .get(USER_AGENT)
             .map(|value| shown(value.as_bytes()));
         Ok(Self {
-            address: peer.and_then(|peer| address::client(peer, &forwarded, &app.trust)),
+            address: client_address(&parts.extensions, &parts.headers, &app.trust),
             user_agent,
+            request_id: parts.extensions.get().cloned(),
         })
     }
+}
+
+/// The peer of the connection.
+pub fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|ConnectInfo(peer)| peer.ip())
+}
+
+/// The address that counts; `None` when the last trusted hop wrote none.
+pub fn client_address(
+    extensions: &Extensions,
+    headers: &HeaderMap,
+    trust: &Trust,
+) -> Option<IpAddr> {
+    let forwarded: Vec<&[u8]> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .map(axum::http::HeaderValue::as_bytes)
+        .collect();
+    address::client(peer(extensions)?, &forwarded, trust)
 }
 
 /// Printable characters only, and not too many: it is shown on pages and in logs.

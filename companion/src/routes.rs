@@ -1,5 +1,6 @@
 //! Every route of both listeners (the tables are in `public` and `internal`), and what holds for all of them.
 
+mod admin;
 pub mod internal;
 pub mod public;
 
@@ -16,9 +17,12 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Json as Answer, Response};
 use serde_json::Value;
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument as _;
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::request::{client_address, peer};
+use crate::request_id::{RequestId, X_REQUEST_ID};
 
 /// A request may take so long; waiting for a receipt or a page included.
 const LONGEST: Duration = Duration::from_secs(40);
@@ -40,14 +44,33 @@ fn finished(router: Router<App>, app: App) -> Router {
         .layer(CatchPanicLayer::custom(|_| {
             ApiError::Internal.into_response()
         }))
-        .layer(middleware::from_fn(bounded))
+        .layer(middleware::from_fn_with_state(app.clone(), bounded))
         .with_state(app)
 }
 
-/// For every request: no answer without its headers (CK-10), no request without an end (RL-08), one line in the log.
-async fn bounded(request: Request, next: Next) -> Response {
+/// For every request: an id, which each line of the log has; no answer without its headers (CK-10), no request without an end (RL-08).
+async fn bounded(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let (extensions, headers) = (request.extensions(), request.headers());
+    let id = RequestId::choose(peer(extensions), headers, &app.trust);
+    let address = client_address(extensions, headers, &app.trust);
+    let address = address.map(|address| address.to_string());
+    // Of the highest level: whatever is logged has it.
+    let span = tracing::error_span!("request", request_id = id.as_str(), address);
+    request.extensions_mut().insert(id.clone());
+    let mut response = answered(request, next).instrument(span).await;
+    let headers = response.headers_mut();
+    if let Some(id) = id.header() {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    for (name, value) in HEADERS {
+        headers.entry(name).or_insert(value);
+    }
+    response
+}
+
+async fn answered(request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), loggable(request.uri().path()));
-    let mut response = match tokio::time::timeout(LONGEST, next.run(request)).await {
+    let response = match tokio::time::timeout(LONGEST, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ApiError::TimedOut.into_response(),
     };
@@ -56,10 +79,6 @@ async fn bounded(request: Request, next: Next) -> Response {
         tracing::warn!(%method, path, status, "refused");
     } else if method != Method::GET {
         tracing::debug!(%method, path, status, "answered");
-    }
-    let headers = response.headers_mut();
-    for (name, value) in HEADERS {
-        headers.entry(name).or_insert(value);
     }
     response
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::address::Trust;
+use crate::admin::AdminToken;
 use crate::app::{App, KeyRing, KeyRingError, Shared};
 use crate::certificate::Certificate;
 use crate::clock::{Clock, Millis};
@@ -23,6 +24,7 @@ use crate::feed::Feed;
 use crate::gateways::Gateways;
 use crate::hasher::{Figures, Hasher};
 use crate::mail::Mailer;
+use crate::metrics::Metrics;
 use crate::outbox::{Figures as MailFigures, Worker};
 use crate::postgres::{Options, Postgres};
 use crate::sqlite::Sqlite;
@@ -159,9 +161,7 @@ async fn open(
     let store = open_store(&settings, clock).await?;
     let vault = Arc::new(master_key(&settings, store.as_ref()).await?);
     let gateway_tokens = gateway_tokens(&settings)?;
-    // Nothing takes it yet: the admin API is to come. Whoever starts the stack is told where it lies.
-    secret::read_or_make(&settings.state.join("admin.token"))
-        .map_err(StartError::doing("the admin token"))?;
+    let admin_tokens = admin_tokens(&settings)?;
     let first = keys::first(&vault, settings.tokens.algorithm.into());
     store
         .add_first_keys(first)
@@ -236,9 +236,11 @@ async fn open(
         feed,
         gateways,
         gateway_tokens,
+        admin_tokens,
         outbox,
         mails: mail_figures,
         stop: stopped.clone(),
+        metrics: Metrics::default(),
         unauthenticated: Mutex::default(),
     }))
 }
@@ -346,22 +348,44 @@ fn gateway_tokens(settings: &Settings) -> Result<Vec<[u8; 32]>, StartError> {
     } else {
         &made
     };
-    let digest = |file: &PathBuf| {
-        let token = if is_named {
-            secret::read(file)
-        } else {
-            secret::read_or_make(file)
-        };
-        let token = token.map_err(StartError::doing("a gateway token"))?;
-        if token.trim().len() < 32 {
-            return Err(StartError(format!(
-                "{}: a gateway token has 32 characters at least",
-                file.display()
-            )));
-        }
-        Ok(Sha256::digest(token.trim()).into())
+    files
+        .iter()
+        .map(|file| token_digest(file, is_named, "a gateway token"))
+        .collect()
+}
+
+/// The tokens that operators may present. One is made where none is named.
+fn admin_tokens(settings: &Settings) -> Result<Vec<AdminToken>, StartError> {
+    const WHAT: &str = "an admin token";
+    if settings.admin_tokens.is_empty() {
+        let digest = token_digest(&settings.state.join("admin.token"), false, WHAT)?;
+        let name = "admin".to_owned();
+        return Ok(vec![AdminToken { name, digest }]);
+    }
+    let read = |token: &config::AdminToken| {
+        Ok(AdminToken {
+            name: token.name.clone(),
+            digest: token_digest(&token.token_file, true, WHAT)?,
+        })
     };
-    files.iter().map(digest).collect()
+    settings.admin_tokens.iter().map(read).collect()
+}
+
+/// Of the token in a file, which must be there already when it is named.
+fn token_digest(file: &Path, is_named: bool, what: &str) -> Result<[u8; 32], StartError> {
+    let token = if is_named {
+        secret::read(file)
+    } else {
+        secret::read_or_make(file)
+    };
+    let token = token.map_err(StartError::doing(what))?;
+    if token.trim().len() < 32 {
+        return Err(StartError(format!(
+            "{}: {what} has 32 characters at least",
+            file.display()
+        )));
+    }
+    Ok(Sha256::digest(token.trim()).into())
 }
 
 async fn listen_at(address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -9,10 +9,11 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::event::Event;
 use crate::owner::{self, Owner};
 use crate::receipts::{self, Patience};
 use crate::request::{Caller, OptionalJson, Segment, bearer};
-use crate::store::Ended;
+use crate::store::{Cause, Ended};
 use crate::tokens::{ShownSession, shown};
 
 /// The answer to `GET /sessions`.
@@ -20,6 +21,13 @@ use crate::tokens::{ShownSession, shown};
 #[schema(as = Sessions)]
 pub struct List {
     sessions: Vec<ShownSession>,
+}
+
+impl List {
+    /// Of these.
+    pub const fn new(sessions: Vec<ShownSession>) -> Self {
+        Self { sessions }
+    }
 }
 
 /// `GET /sessions`.
@@ -56,7 +64,11 @@ pub async fn end_one(
     {
         Ended::Unknown => Err(ApiError::NotFound),
         Ended::LongAgo => Ok(receipts::nothing()),
-        Ended::By(revocation) => receipts::answer(&app, revocation, patience).await,
+        Ended::By(revocation) => {
+            let ended = Event::done("session_ended").of(owner.account);
+            app.tell(&caller.client(), ended.session(session));
+            receipts::answer(&app, revocation, patience).await
+        }
     }
 }
 
@@ -87,7 +99,11 @@ pub async fn end_many(
         .await?
     {
         None => Ok(receipts::nothing()),
-        Some(revocation) => receipts::answer(&app, revocation, patience).await,
+        Some(revocation) => {
+            let ended = Event::done("sessions_ended").of(owner.account);
+            app.tell(&caller.client(), ended.session(owner.session));
+            receipts::answer(&app, revocation, patience).await
+        }
     }
 }
 
@@ -136,7 +152,11 @@ pub async fn log_out(
         .end_session(session, None, caller.client())
         .await?
     {
-        Ended::By(revocation) => receipts::answer(&app, revocation, patience).await,
+        Ended::By(revocation) => {
+            let ended = Event::done("session_ended").because(Cause::LoggedOut.name());
+            app.tell(&caller.client(), ended.session(session));
+            receipts::answer(&app, revocation, patience).await
+        }
         Ended::LongAgo => Ok(receipts::nothing()),
         Ended::Unknown => unknown(&app, session, access.as_ref(), patience).await,
     }

@@ -1,6 +1,7 @@
 //! The embedded store: SQLite in WAL mode with `synchronous=FULL`, one writer, readers beside it, one process at a time.
 
 mod accounts;
+mod administration;
 mod audit;
 mod backup;
 mod codes;

@@ -10,6 +10,7 @@
 //! - `latest_exp` of a session is at or after the `exp` that any method has returned for it.
 
 mod accounts;
+mod administration;
 mod codes;
 mod dead_letters;
 mod feed;
@@ -26,6 +27,9 @@ use async_trait::async_trait;
 use crate::clock::Moment;
 
 pub use self::accounts::{Account, Accounts};
+pub use self::administration::{
+    Administration, AuditEntry, AuditQuery, Backlog, FoundAccount, RENEWED, Sought,
+};
 pub use self::codes::{Activation, Attempt, CodeRequest, Codes, Requested, Wish};
 pub use self::dead_letters::{DeadLetter, DeadLetters, Graveyard};
 pub use self::feed::{CursorFound, FeedRead, FeedRows, History};
@@ -71,6 +75,7 @@ pub trait Store:
     + FeedRows
     + GatewayRegister
     + Counters
+    + Administration
     + 'static
 {
     /// The store's time, and the steady clock at that moment.
@@ -95,4 +100,6 @@ pub struct Client {
     pub user_agent: Option<String>,
     /// The id of the request, as the log and the answer name it.
     pub request_id: Option<String>,
+    /// The name of the admin token that it came with; `None`: no operator did it.
+    pub actor: Option<String>,
 }

@@ -106,7 +106,7 @@ impl Witness {
             tracing::error!(
                 cursor = asked.newest.number,
                 head = head.number,
-                "the store does not know its own newest number any more: it was put back to an older copy"
+                "the store does not know its own newest number any more: it was put back to an older copy, unless the feed was reset just now"
             );
             self.begin(&mut seen);
             seen.newest = head;

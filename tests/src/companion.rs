@@ -21,6 +21,7 @@ use self::database::Database;
 pub use self::gateway::{Gateway, keys_of};
 use crate::client::Client;
 use crate::fault::Fault;
+use crate::log;
 use crate::mailbox::Mailbox;
 use crate::visitor::Visitor;
 use crate::watch::wait_for;
@@ -125,6 +126,7 @@ impl Companion {
     /// # Errors
     /// When it does not start.
     pub fn resume(&mut self) -> Result<(), Fault> {
+        log::keep();
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder
             .worker_threads(2)

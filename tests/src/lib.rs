@@ -14,6 +14,7 @@ pub mod gateway;
 pub mod hook;
 #[cfg(feature = "host")]
 pub mod host;
+pub mod log;
 pub mod mailbox;
 pub mod next_page;
 pub mod part;

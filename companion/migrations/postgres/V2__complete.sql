@@ -35,6 +35,9 @@ ALTER TABLE audit ADD COLUMN actor text;
 ALTER TABLE audit ADD COLUMN request_id text;
 CREATE INDEX audit_of_account ON audit (account, id) WHERE account IS NOT NULL;
 
+-- An operator has told to count it no more; it is as new when it polls again.
+ALTER TABLE gateways ADD COLUMN is_forgotten boolean NOT NULL DEFAULT false;
+
 -- A key is published before it signs.
 ALTER TABLE signing_keys ADD COLUMN signs_from bigint NOT NULL DEFAULT 0;
 
@@ -60,3 +63,111 @@ CREATE TABLE recovery_codes (
     used_at bigint,
     PRIMARY KEY (account, mac)
 );
+
+-- From where a request came, and who made it.
+CREATE TYPE client AS (ip text, user_agent text, actor text, request_id text);
+
+-- The functions that end sessions, with all that the audit log is to know.
+DROP FUNCTION end_sessions(bigint, bytea[], bytea, text, text, text, bigint, bigint, text, text, bigint);
+DROP FUNCTION end_account_sessions(bigint, bytea, bytea, text, text, text, bigint, bigint);
+DROP FUNCTION end_some_sessions(bigint, bigint, text, bigint, bigint);
+
+-- Ends those of these sessions that live, of that account alone where one is named. Gives their receipt; no row when none lived.
+-- A session opened before `lost_before` is covered until `lost_last_exp`: the database may have been put back since, and may have lost
+-- what allowed a later token. `event` and `notice`, where there are any, are written only with the end.
+CREATE FUNCTION end_sessions(
+    now_or_null bigint, wanted bytea[], of_account bytea, why text, by_client client,
+    lost_before bigint, lost_last_exp bigint, event_too text, notice_too text, notice_lives bigint
+) RETURNS TABLE (number bigint, mark bytea, sessions bigint, latest_exp bigint) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    now_at bigint := coalesce(now_or_null, latchkey_now());
+    ended bytea[];
+    owners bytea[];
+    exps bigint[];
+    head record;
+BEGIN
+    -- In one order: two that end the same sessions at once wait for each other, and do not meet in a deadlock.
+    PERFORM 1 FROM sessions s WHERE s.id = ANY (wanted) AND s.ended_at IS NULL ORDER BY s.id FOR UPDATE;
+    -- `latest_exp` comes from the ending statement itself: a refresh that commits later finds the session ended.
+    WITH gone AS (
+        UPDATE sessions s SET ended_at = now_at
+        WHERE s.id = ANY (wanted) AND s.ended_at IS NULL AND (of_account IS NULL OR s.account = of_account)
+        RETURNING s.id, s.account,
+            CASE WHEN s.created_at < lost_before THEN greatest(s.latest_exp, lost_last_exp) ELSE s.latest_exp END AS exp
+    )
+    SELECT array_agg(gone.id ORDER BY gone.id), array_agg(gone.account ORDER BY gone.id), array_agg(gone.exp ORDER BY gone.id)
+        INTO ended, owners, exps FROM gone;
+    IF ended IS NULL THEN
+        RETURN;
+    END IF;
+    INSERT INTO audit (at, event, cause, account, session, ip, user_agent, actor, request_id)
+        SELECT now_at, event_too, NULL, owners[place], ended[place], by_client.ip, by_client.user_agent, by_client.actor, by_client.request_id
+        FROM generate_subscripts(ended, 1) AS place WHERE event_too IS NOT NULL;
+    INSERT INTO audit (at, event, cause, account, session, ip, user_agent, actor, request_id)
+        SELECT now_at, 'session_ended', why, owners[place], ended[place], by_client.ip, by_client.user_agent, by_client.actor, by_client.request_id
+        FROM generate_subscripts(ended, 1) AS place;
+    INSERT INTO outbox (errand, account, expires_at, due_at, created_at)
+        SELECT notice_too, owners[place], now_at + notice_lives, now_at, now_at
+        FROM generate_subscripts(ended, 1) AS place WHERE notice_too IS NOT NULL;
+    SELECT * INTO head FROM append_feed(now_at, ended, exps);
+    UPDATE sessions s SET receipt = head.number WHERE s.id = ANY (ended);
+    SELECT max(exp) INTO latest_exp FROM unnest(exps) AS exp;
+    INSERT INTO receipts (number, mark, sessions, latest_exp, at)
+        VALUES (head.number, head.mark, cardinality(ended), end_sessions.latest_exp, now_at);
+    number := head.number;
+    mark := head.mark;
+    sessions := cardinality(ended);
+    RETURN NEXT;
+END $$;
+
+-- The account's sessions, all or all but one, and the logins under way with them.
+CREATE FUNCTION end_account_sessions(
+    now_or_null bigint, of_account bytea, but_not bytea, why text, by_client client,
+    lost_before bigint, lost_last_exp bigint
+) RETURNS TABLE (number bigint, mark bytea, sessions bigint, latest_exp bigint) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    wanted bytea[];
+BEGIN
+    -- Waits for logins that hold the account; those that come later find another epoch.
+    UPDATE accounts a SET login_epoch = a.login_epoch + 1 WHERE a.id = of_account;
+    SELECT array_agg(s.id) INTO wanted FROM sessions s
+        WHERE s.account = of_account AND s.ended_at IS NULL AND s.id IS DISTINCT FROM but_not;
+    RETURN QUERY SELECT * FROM end_sessions(now_or_null, wanted, NULL, why, by_client, lost_before, lost_last_exp, NULL, NULL, NULL);
+END $$;
+
+-- Up to so many sessions, the oldest first, and the logins under way of their accounts.
+CREATE FUNCTION end_some_sessions(now_or_null bigint, most bigint, why text, by_client client, lost_before bigint, lost_last_exp bigint)
+RETURNS TABLE (number bigint, mark bytea, sessions bigint, latest_exp bigint) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    wanted bytea[];
+    owners bytea[];
+BEGIN
+    SELECT array_agg(oldest.id), array_agg(oldest.account) INTO wanted, owners
+        FROM (SELECT s.id, s.account FROM sessions s WHERE s.ended_at IS NULL ORDER BY s.created_at, s.id LIMIT most) AS oldest;
+    PERFORM 1 FROM accounts a WHERE a.id = ANY (owners) ORDER BY a.id FOR NO KEY UPDATE;
+    UPDATE accounts a SET login_epoch = a.login_epoch + 1 WHERE a.id = ANY (owners);
+    RETURN QUERY SELECT * FROM end_sessions(now_or_null, wanted, NULL, why, by_client, lost_before, lost_last_exp, NULL, NULL, NULL);
+END $$;
+
+-- New marks for the next rows of the feed behind a number: cursors of theirs are unknown from now on. Gives the last number that has a new
+-- one; NULL when the head has been passed. Numbers that are given out meanwhile have new marks of themselves.
+CREATE FUNCTION renew_marks(now_or_null bigint, behind bigint, most bigint, by_client client, OUT last bigint) LANGUAGE plpgsql AS $$
+DECLARE
+    head bigint;
+BEGIN
+    SELECT max(next.number) INTO last
+        FROM (SELECT feed.number FROM feed WHERE feed.number > behind ORDER BY feed.number LIMIT most) AS next;
+    SELECT feed_head.number INTO head FROM feed_head FOR UPDATE;
+    IF last IS NULL THEN
+        INSERT INTO audit (at, event, ip, user_agent, actor, request_id)
+            SELECT coalesce(now_or_null, latchkey_now()), 'feed_reset', by_client.ip, by_client.user_agent, by_client.actor,
+                by_client.request_id;
+        PERFORM pg_notify('latchkey_feed', 'reset');
+        RETURN;
+    END IF;
+    UPDATE feed SET mark = latchkey_mark() WHERE feed.number > behind AND feed.number <= last;
+    UPDATE feed_head SET mark = feed.mark FROM feed WHERE feed.number = feed_head.number AND feed_head.number <= last;
+END $$;

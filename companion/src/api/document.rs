@@ -53,6 +53,7 @@ impl Credential {
             Self::Nothing => None,
             Self::AccessToken => Some("access_token"),
             Self::GatewayToken => Some("gateway_token"),
+            Self::AdminToken => Some("admin_token"),
         }
     }
 
@@ -62,7 +63,7 @@ impl Credential {
             Self::AccessToken => {
                 json!({ "type": "http", "scheme": "bearer", "bearerFormat": "at+jwt" })
             }
-            Self::GatewayToken => json!({ "type": "http", "scheme": "bearer" }),
+            Self::GatewayToken | Self::AdminToken => json!({ "type": "http", "scheme": "bearer" }),
         }
     }
 }

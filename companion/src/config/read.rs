@@ -46,14 +46,7 @@ const PREFIX: &str = "LATCHKEY_";
 /// Of the environment, but no setting of the companion: the launcher's, the gateway's, and the name of the file.
 const OTHERS: [&str; 3] = ["CONFIG", "LOG", "GATEWAY_TOKEN"];
 /// Sections that the contract knows and this version does not.
-const LATER: [&str; 6] = [
-    "clients",
-    "roles",
-    "cookies",
-    "admin_tokens",
-    "login_page",
-    "totp",
-];
+const LATER: [&str; 5] = ["clients", "roles", "cookies", "login_page", "totp"];
 
 /// Reads the file, if one is named, and the variables.
 ///
@@ -275,6 +268,18 @@ mod tests {
             (
                 "[passwords]\nleast_characters = 7",
                 "passwords.least_characters",
+            ),
+            (
+                "[[admin_tokens]]\nname = \"a b\"\ntoken_file = \"x\"",
+                "admin_tokens[0].name",
+            ),
+            (
+                "[[admin_tokens]]\nname = \"a\"\ntoken = \"x\"",
+                "admin_tokens[0].token",
+            ),
+            (
+                "[[admin_tokens]]\nname = \"a\"\ntoken_file = \"x\"\n[[admin_tokens]]\nname = \"a\"\ntoken_file = \"y\"",
+                "admin_tokens[1].name",
             ),
             ("[store]\nkind = \"mysql\"", "store.kind"),
             ("[store]\nkind = \"postgres\"", "store.url_file"),

@@ -23,6 +23,20 @@ const SILENCE: Duration = Duration::from_secs(86_400);
 /// A read of changes goes back so far before the last one: no transaction on gateways lasts longer.
 const OVERLAP: Duration = Duration::from_secs(10);
 
+/// A gateway that has not polled for so long is away: the longest hold is a quarter of it.
+const QUIET: Duration = Duration::from_secs(120);
+
+/// Whether a gateway is taken out of the count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forget {
+    /// It is away.
+    Yes,
+    /// It has polled a moment ago.
+    StillPolls,
+    /// There is none of that id.
+    Unknown,
+}
+
 /// There are [`MOST`] gateways already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
@@ -87,6 +101,9 @@ impl Registry {
             if is_current && gateway.acknowledged > known.refused {
                 known.acknowledged = known.acknowledged.max(gateway.acknowledged);
             }
+        }
+        for gateway in read.forgotten {
+            self.known.remove(&gateway);
         }
         if is_current {
             self.read_at = self.read_at.max(Some(read.at));
@@ -227,6 +244,37 @@ impl Registry {
         self.known.iter().map(gateway).collect()
     }
 
+    /// Whether an operator may take a gateway out of the count. One that has polled within the last two minutes may not: it lives, and
+    /// receipts would be wrong.
+    pub fn may_forget(&self, id: GatewayId, now: Moment) -> Forget {
+        let Some(known) = self.known.get(&id) else {
+            return Forget::Unknown;
+        };
+        // What is stored runs ahead, so that this is never too early.
+        let counted = known.staleness.map_or(SILENCE, |staleness| staleness) + SLACK;
+        let last_poll = known.live_until.minus(counted);
+        if now.steady.since(last_poll) < QUIET {
+            Forget::StillPolls
+        } else {
+            Forget::Yes
+        }
+    }
+
+    /// The store does not count it any more. If it has polled meanwhile it stays, and is to be registered again.
+    pub fn forget(&mut self, id: GatewayId, now: Moment) -> Forget {
+        let may = self.may_forget(id, now);
+        match may {
+            Forget::Yes => drop(self.known.remove(&id)),
+            Forget::StillPolls => {
+                if let Some(known) = self.known.get_mut(&id) {
+                    known.stored_until = Millis(0);
+                }
+            }
+            Forget::Unknown => {}
+        }
+        may
+    }
+
     /// Forgets those that deny by now.
     pub fn forget_the_silent(&mut self, now: Millis) {
         self.known
@@ -274,215 +322,4 @@ fn live_until(staleness: Option<Duration>, now: Millis) -> Millis {
 }
 
 #[cfg(test)]
-mod tests {
-    use token::Mark;
-
-    use super::*;
-
-    const MINUTE: Option<Duration> = Some(Duration::from_secs(60));
-    const NOW: Millis = Millis(1_000_000);
-
-    fn id(byte: u8) -> GatewayId {
-        GatewayId::from_bytes([byte; 16])
-    }
-
-    fn at(number: u64) -> Cursor {
-        Cursor {
-            number,
-            mark: Some(Mark::from_bytes([1; 8])),
-        }
-    }
-
-    fn steady(now: Millis) -> Moment {
-        Moment {
-            wall: now,
-            steady: now,
-        }
-    }
-
-    fn stored(gateway: RegisteredGateway) -> GatewaysRead {
-        GatewaysRead {
-            at: NOW,
-            history: History(0),
-            gateways: vec![gateway],
-        }
-    }
-
-    fn registered(registry: &mut Registry, id: GatewayId, now: Millis) {
-        if let Some(registration) = registry.arrive(id, MINUTE, steady(now)).unwrap() {
-            registry.committed(registration);
-        }
-    }
-
-    #[test]
-    fn a_heartbeat_costs_a_write_once_a_minute() {
-        let mut registry = Registry::default();
-        let writes = (0..60)
-            .filter(|poll| {
-                let now = NOW.plus(Duration::from_secs(10 * poll));
-                let registration = registry.arrive(id(1), MINUTE, steady(now)).unwrap();
-                if let Some(registration) = registration {
-                    assert!(registration.gateway.live_until >= live_until(MINUTE, now));
-                    registry.committed(registration);
-                }
-                registration.is_some()
-            })
-            .count();
-        assert!((9..=11).contains(&writes), "{writes}");
-        assert_eq!(
-            registry.list()[0].live_until,
-            NOW.plus(Duration::from_secs(590 + 61))
-        );
-    }
-
-    /// Section 4, (b): what the store knew is never less than what the gateway may believe of itself.
-    #[test]
-    fn a_restarted_companion_counts_no_gateway_too_few() {
-        let mut before = Registry::default();
-        let registration = before.arrive(id(1), MINUTE, steady(NOW)).unwrap().unwrap();
-        before.committed(registration);
-        let last_poll = steady(NOW.plus(Duration::from_secs(55)));
-        assert_eq!(before.arrive(id(1), MINUTE, last_poll), Ok(None));
-        let after = Registry::new(stored(registration.gateway), last_poll).list()[0];
-        assert!(after.live_until >= before.list()[0].live_until);
-        assert_eq!(after.acknowledged, 0);
-    }
-
-    #[test]
-    fn an_acknowledgement_goes_back_only_when_the_store_does_not_know_the_cursor() {
-        let mut registry = Registry::default();
-        registered(&mut registry, id(1), NOW);
-        let mut acknowledged = |number, found| {
-            registry.read(id(1), at(number), found, History(0));
-            registry.list()[0].acknowledged
-        };
-        assert_eq!(acknowledged(7, CursorFound::Known), 7);
-        assert_eq!(acknowledged(5, CursorFound::Known), 7);
-        assert_eq!(acknowledged(9, CursorFound::RolledBack), 0);
-        assert_eq!(acknowledged(3, CursorFound::Known), 3);
-        assert_eq!(acknowledged(3, CursorFound::Pruned), 0);
-    }
-
-    #[test]
-    fn a_gateway_too_many_is_refused_until_silent_ones_make_room() {
-        let mut registry = Registry::default();
-        for number in 0..MOST {
-            let mut bytes = [0; 16];
-            bytes[..8].copy_from_slice(&number.to_be_bytes());
-            registered(&mut registry, GatewayId::from_bytes(bytes), NOW);
-        }
-        assert_eq!(registry.arrive(id(255), MINUTE, steady(NOW)), Err(Full));
-        let later = NOW.plus(Duration::from_secs(122));
-        assert!(registry.arrive(id(255), MINUTE, steady(later)).is_ok());
-    }
-
-    /// The machine's clock is set an hour ahead: nobody falls silent, and what is stored is by the clock as it is then.
-    #[test]
-    fn setting_the_clock_makes_no_gateway_silent() {
-        let mut registry = Registry::default();
-        registered(&mut registry, id(1), NOW);
-        let hour = Duration::from_secs(3_600);
-        let jumped = Moment {
-            wall: NOW.plus(hour),
-            steady: NOW,
-        };
-        assert!(registry.list()[0].live_until > jumped.steady);
-        let registration = registry.arrive(id(2), MINUTE, jumped).unwrap().unwrap();
-        assert_eq!(
-            registration.gateway.live_until,
-            live_until(MINUTE, jumped.wall).plus(AHEAD)
-        );
-        let restarted = Moment {
-            wall: jumped.wall,
-            steady: jumped.wall,
-        };
-        let again = Registry::new(stored(registration.gateway), restarted).list()[0];
-        assert_eq!(again.live_until, registration.gateway.live_until);
-    }
-
-    /// The gateways of another companion count from the store's word, and what they acknowledged there counts here.
-    #[test]
-    fn a_gateway_that_polls_another_companion_counts_here_too() {
-        let mut there = Registry::default();
-        let registration = there.arrive(id(1), MINUTE, steady(NOW)).unwrap().unwrap();
-        let mut here = Registry::default();
-        here.merge(stored(registration.gateway), steady(NOW));
-        assert_eq!(here.list()[0].acknowledged, 0);
-        assert!(here.list()[0].live_until >= live_until(MINUTE, NOW));
-        let told = RegisteredGateway {
-            acknowledged: 7,
-            ..registration.gateway
-        };
-        here.merge(stored(told), steady(NOW));
-        assert_eq!(here.list()[0].acknowledged, 7);
-    }
-
-    /// A refused cursor takes the acknowledgement back, also while the store has not heard of that yet.
-    #[test]
-    fn what_the_store_still_says_of_a_refused_cursor_does_not_count() {
-        let mut registry = Registry::default();
-        let registration = registry
-            .arrive(id(1), MINUTE, steady(NOW))
-            .unwrap()
-            .unwrap();
-        registry.committed(registration);
-        registry.read(id(1), at(7), CursorFound::Known, History(0));
-        registry.read(id(1), at(7), CursorFound::RolledBack, History(0));
-        let mut acknowledged = |acknowledged| {
-            let told = RegisteredGateway {
-                acknowledged,
-                ..registration.gateway
-            };
-            registry.merge(stored(told), steady(NOW));
-            registry.list()[0].acknowledged
-        };
-        assert_eq!(acknowledged(7), 0);
-        assert_eq!(acknowledged(8), 8);
-    }
-
-    /// It registered here, and went over to another companion, which has read that and writes nothing: its polls there are not heard of.
-    #[test]
-    fn a_gateway_that_may_poll_another_companion_counts_for_as_long_as_the_store_says() {
-        let mut here = Registry::default();
-        let registration = here.arrive(id(1), MINUTE, steady(NOW)).unwrap().unwrap();
-        here.committed(registration);
-        let mut there = Registry::default();
-        there.merge(stored(registration.gateway), steady(NOW));
-        let later = steady(NOW.plus(Duration::from_secs(50)));
-        assert_eq!(there.arrive(id(1), MINUTE, later), Ok(None));
-        here.merge(stored(registration.gateway), later);
-        assert!(here.list()[0].live_until >= live_until(MINUTE, later.steady));
-    }
-
-    /// A lagging standby was promoted: numbers come again, for other revocations.
-    #[test]
-    fn what_was_acknowledged_to_a_lost_history_counts_no_more() {
-        let mut registry = Registry::default();
-        registered(&mut registry, id(1), NOW);
-        registered(&mut registry, id(2), NOW);
-        registry.read(id(1), at(7), CursorFound::Known, History(0));
-        registry.read(id(2), at(3), CursorFound::Known, History(1));
-        let of = |registry: &Registry, wanted| {
-            let list = registry.list();
-            list.into_iter()
-                .find(|gateway| gateway.id == wanted)
-                .unwrap()
-                .acknowledged
-        };
-        assert_eq!((of(&registry, id(1)), of(&registry, id(2))), (0, 3));
-        // A read of the old history that ends late says nothing.
-        assert_eq!(
-            registry.read(id(1), at(7), CursorFound::Known, History(0)),
-            None
-        );
-        assert_eq!(of(&registry, id(1)), 0);
-        // The store may have lost the registrations too.
-        assert_eq!(registry.lost(steady(NOW)).len(), 2);
-        assert!(
-            registry
-                .arrive(id(1), MINUTE, steady(NOW))
-                .unwrap()
-                .is_some()
-        );
-    }
-}
+mod tests;

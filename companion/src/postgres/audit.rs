@@ -13,7 +13,9 @@ pub(super) struct Event {
 }
 
 pub(super) async fn append(write: &Write<'_>, event: &Event, by: &Client) -> Outcome<()> {
-    const APPEND: &str = "INSERT INTO audit (at, event, account, session, ip, user_agent) VALUES ($1, $2, $3, $4, $5, $6)";
+    const APPEND: &str = "
+        INSERT INTO audit (at, event, account, session, ip, user_agent, actor, request_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     write
         .db
         .execute(
@@ -25,6 +27,8 @@ pub(super) async fn append(write: &Write<'_>, event: &Event, by: &Client) -> Out
                 &event.session.as_ref().map(|id| id.as_bytes().as_slice()),
                 &by.ip,
                 &by.user_agent,
+                &by.actor,
+                &by.request_id,
             ],
         )
         .await

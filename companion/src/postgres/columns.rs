@@ -95,7 +95,7 @@ pub(super) fn session(row: &Row) -> Outcome<Session> {
         client: Client {
             ip: get(row, "ip")?,
             user_agent: get(row, "user_agent")?,
-            request_id: None,
+            ..Client::default()
         },
         label: get(row, "label")?,
     })

@@ -45,6 +45,7 @@ impl Ending<'_> {
         } else {
             Cause::LoggedOut
         };
+        let cause = cause.or_operator(by);
         if let Some(revocation) = self.these(&[session], account, by, cause, None).await? {
             return Ok(Ended::By(revocation));
         }
@@ -86,6 +87,8 @@ impl Ending<'_> {
                     &cause.name(),
                     &by.ip,
                     &by.user_agent,
+                    &by.actor,
+                    &by.request_id,
                     &self.lost.before.0,
                     &self.lost.last_exp.seconds(),
                     &event,
@@ -116,6 +119,8 @@ impl Ending<'_> {
                     &cause.name(),
                     &by.ip,
                     &by.user_agent,
+                    &by.actor,
+                    &by.request_id,
                     &self.lost.before.0,
                     &self.lost.last_exp.seconds(),
                     &none,
@@ -137,14 +142,16 @@ impl Ending<'_> {
         let row = self
             .db
             .row(
-                "SELECT * FROM end_account_sessions($1, $2, $3, $4, $5, $6, $7, $8)",
+                "SELECT * FROM end_account_sessions($1, $2, $3, $4, ROW($5::text, $6::text, $7::text, $8::text)::client, $9, $10)",
                 &[
                     &self.now(),
                     &account.as_bytes().as_slice(),
                     &except.as_ref().map(|id| id.as_bytes().as_slice()),
-                    &Cause::EndedByOwner.name(),
+                    &Cause::EndedByOwner.or_operator(by).name(),
                     &by.ip,
                     &by.user_agent,
+                    &by.actor,
+                    &by.request_id,
                     &self.lost.before.0,
                     &self.lost.last_exp.seconds(),
                 ],
@@ -154,15 +161,19 @@ impl Ending<'_> {
     }
 
     /// Whosever they are.
-    pub(super) async fn some(self, most: u32) -> Outcome<Option<Revocation>> {
+    pub(super) async fn some(self, most: u32, by: &Client) -> Outcome<Option<Revocation>> {
         let row = self
             .db
             .row(
-                "SELECT * FROM end_some_sessions($1, $2, $3, $4, $5)",
+                "SELECT * FROM end_some_sessions($1, $2, $3, ROW($4::text, $5::text, $6::text, $7::text)::client, $8, $9)",
                 &[
                     &self.now(),
                     &i64::from(most),
                     &Cause::EndedByOperator.name(),
+                    &by.ip,
+                    &by.user_agent,
+                    &by.actor,
+                    &by.request_id,
                     &self.lost.before.0,
                     &self.lost.last_exp.seconds(),
                 ],
@@ -205,7 +216,9 @@ impl Ending<'_> {
     }
 }
 
-const END: &str = "SELECT * FROM end_sessions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+const END: &str = "
+    SELECT * FROM end_sessions(
+        $1, $2, $3, $4, ROW($5::text, $6::text, $7::text, $8::text)::client, $9, $10, $11, $12, $13)";
 
 fn ids(sessions: &[SessionId]) -> Vec<&[u8]> {
     sessions.iter().map(|id| id.as_bytes().as_slice()).collect()

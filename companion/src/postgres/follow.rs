@@ -130,8 +130,10 @@ async fn listen_once(
             if let AsyncMessage::Notification(told) = message? {
                 match told.channel() {
                     "latchkey_feed" => {
-                        if let Ok(number) = told.payload().parse() {
-                            moved.feed(number);
+                        match told.payload().parse() {
+                            Ok(number) => moved.feed(number),
+                            // The marks are others.
+                            Err(_) => moved.everything(),
                         }
                     }
                     _ => moved.gateways.send_modify(|count| *count += 1),

@@ -49,6 +49,7 @@ pub(super) async fn register(
                 WHEN gateways.staleness IS NULL OR excluded.staleness IS NULL THEN NULL
                 ELSE greatest(gateways.staleness, excluded.staleness) END,
             live_until = greatest(gateways.live_until, excluded.live_until),
+            is_forgotten = false,
             written_at = excluded.written_at";
     db.execute(
         REGISTER,
@@ -70,7 +71,7 @@ pub(super) async fn changed(
     since: Millis,
 ) -> Outcome<GatewaysRead> {
     const CHANGED: &str = "
-        SELECT known.*, gateways.id, staleness, live_until, acknowledged
+        SELECT known.*, gateways.id, staleness, live_until, acknowledged, is_forgotten
         FROM (
             SELECT coalesce($1, floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint) AS at,
                 number AS head_number, mark AS head_mark, (SELECT mark FROM feed WHERE feed.number = $2) AS witness_mark
@@ -87,6 +88,7 @@ pub(super) async fn changed(
         at: Millis(0),
         history: asked.history(),
         gateways: Vec::new(),
+        forgotten: Vec::new(),
     };
     if let Some(first) = rows.first() {
         let head = Cursor {
@@ -101,10 +103,15 @@ pub(super) async fn changed(
         if get::<Option<&[u8]>>(row, "id")?.is_none() {
             break;
         }
+        let id = GatewayId::from_bytes(bytes(row, "id")?);
+        if get(row, "is_forgotten")? {
+            read.forgotten.push(id);
+            continue;
+        }
         let staleness: Option<i64> = get(row, "staleness")?;
         let staleness = staleness.map(|span| u64::try_from(span).unwrap_or(u64::MAX));
         read.gateways.push(RegisteredGateway {
-            id: GatewayId::from_bytes(bytes(row, "id")?),
+            id,
             staleness: staleness.map(Duration::from_millis),
             live_until: millis(row, "live_until")?,
             acknowledged: uint(row, "acknowledged")?,

@@ -67,8 +67,8 @@ impl Sessions for Postgres {
         Ok(ended.map(|revocation| self.committed(revocation)))
     }
 
-    async fn end_some(&self, most: u32) -> Outcome<Option<Revocation>> {
-        let ended = end!(self, |ending| ending.some(most))?;
+    async fn end_some(&self, most: u32, by: Client) -> Outcome<Option<Revocation>> {
+        let ended = end!(self, |ending| ending.some(most, &by))?;
         Ok(ended.map(|revocation| self.committed(revocation)))
     }
 

@@ -13,6 +13,7 @@ const ABOUT: &str = "The internal listener: for gateways and operators, never ro
 pub fn api() -> Api {
     Api::new(ABOUT)
         .group("Gateways", gateways())
+        .group("Administration", super::admin::routes())
         .group("Operation", operation())
 }
 

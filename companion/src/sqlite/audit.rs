@@ -18,7 +18,8 @@ pub(super) fn append(write: &Write<'_>, event: &Event, by: &Client) -> rusqlite:
     write
         .db
         .prepare_cached(
-            "INSERT INTO audit (at, event, cause, account, session, ip, user_agent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO audit (at, event, cause, account, session, ip, user_agent, actor, request_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
         .execute(params![
             write.now.0,
@@ -27,7 +28,9 @@ pub(super) fn append(write: &Write<'_>, event: &Event, by: &Client) -> rusqlite:
             event.account.as_ref().map(Subject::as_bytes),
             event.session.as_ref().map(SessionId::as_bytes),
             by.ip,
-            by.user_agent
+            by.user_agent,
+            by.actor,
+            by.request_id
         ])
         .map(drop)
 }

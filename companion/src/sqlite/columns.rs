@@ -72,7 +72,7 @@ pub(super) fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
         client: Client {
             ip: row.get("ip")?,
             user_agent: row.get("user_agent")?,
-            request_id: None,
+            ..Client::default()
         },
         label: row.get("label")?,
     })

@@ -51,7 +51,7 @@ pub(super) fn end_one(
     } else {
         Cause::LoggedOut
     };
-    Ok(end(write, &[session], by, cause)?.map_or(Ended::Unknown, Ended::By))
+    Ok(end(write, &[session], by, cause.or_operator(by))?.map_or(Ended::Unknown, Ended::By))
 }
 
 pub(super) fn end_of_account(
@@ -74,11 +74,15 @@ pub(super) fn end_of_account(
         "UPDATE accounts SET login_epoch = login_epoch + 1 WHERE id = ?1",
         [account.as_bytes()],
     )?;
-    end(write, &sessions, by, Cause::EndedByOwner)
+    end(write, &sessions, by, Cause::EndedByOwner.or_operator(by))
 }
 
 /// The oldest first. Logins under way come to nothing, as after [`end_of_account`].
-pub(super) fn end_some(write: &Write<'_>, most: u32) -> rusqlite::Result<Option<Revocation>> {
+pub(super) fn end_some(
+    write: &Write<'_>,
+    most: u32,
+    by: &Client,
+) -> rusqlite::Result<Option<Revocation>> {
     let mut statement = write.db.prepare_cached(
         "SELECT id FROM sessions WHERE ended_at IS NULL ORDER BY created_at, id LIMIT ?1",
     )?;
@@ -91,7 +95,7 @@ pub(super) fn end_some(write: &Write<'_>, most: u32) -> rusqlite::Result<Option<
             [session.as_bytes()],
         )?;
     }
-    end(write, &sessions, &Client::default(), Cause::EndedByOperator)
+    end(write, &sessions, by, Cause::EndedByOperator)
 }
 
 /// Ends these sessions, those of them that live; `None` when none did.

@@ -36,6 +36,7 @@ impl GatewayRegister for Sqlite {
             at,
             history: History::default(),
             gateways,
+            forgotten: Vec::new(),
         })
     }
 
@@ -62,6 +63,14 @@ pub(super) fn register(write: &Write<'_>, gateway: &RegisteredGateway) -> rusqli
             ],
         )
         .map(drop)
+}
+
+/// False: it was not there.
+pub(super) fn remove(write: &Write<'_>, gateway: GatewayId) -> rusqlite::Result<bool> {
+    let removed = write
+        .db
+        .execute("DELETE FROM gateways WHERE id = ?1", [gateway.as_bytes()])?;
+    Ok(removed > 0)
 }
 
 pub(super) fn all(db: &Connection) -> rusqlite::Result<Vec<RegisteredGateway>> {

@@ -72,10 +72,10 @@ impl Sessions for Sqlite {
         Ok(ended.map(|revocation| self.committed(revocation)))
     }
 
-    async fn end_some(&self, most: u32) -> Outcome<Option<Revocation>> {
+    async fn end_some(&self, most: u32, by: Client) -> Outcome<Option<Revocation>> {
         let ended = self
             .writer
-            .write(move |write| ending::end_some(write, most))
+            .write(move |write| ending::end_some(write, most, &by))
             .await?;
         Ok(ended.map(|revocation| self.committed(revocation)))
     }

@@ -48,6 +48,8 @@ pub struct GatewaysRead {
     pub history: History,
     /// The gateways.
     pub gateways: Vec<RegisteredGateway>,
+    /// Those that an operator has told to count no more, and that have not polled since.
+    pub forgotten: Vec<GatewayId>,
 }
 
 /// What a gateway has acknowledged.

@@ -45,7 +45,7 @@ pub trait Sessions: Send + Sync {
 
     /// Ends up to `most` sessions, whosever they are, and logins of their accounts that are under way. All access tokens signed until now
     /// are covered, also such as the store may have lost (RR-17). `None`: no session is left.
-    async fn end_some(&self, most: u32) -> Outcome<Option<Revocation>>;
+    async fn end_some(&self, most: u32, by: Client) -> Outcome<Option<Revocation>>;
 
     /// Publishes a session that the store does not know, until the `exp` of the token that named it, and of every token that was
     /// signed before the store may have been put back to an older copy. `None`: all of them have been forgotten by the gateways.
@@ -205,6 +205,16 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// What an operator does is his doing, whatever else it would be.
+    #[must_use]
+    pub fn or_operator(self, by: &Client) -> Self {
+        if by.actor.is_some() {
+            Self::EndedByOperator
+        } else {
+            self
+        }
+    }
+
     /// The word for it in the audit log.
     pub const fn name(self) -> &'static str {
         match self {

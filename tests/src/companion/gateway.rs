@@ -39,6 +39,11 @@ impl Gateway {
         })
     }
 
+    /// Its name.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// One that has made its first full pass.
     ///
     /// # Errors

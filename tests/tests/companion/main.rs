@@ -5,10 +5,12 @@
 
 mod common;
 
+mod admin;
 mod answers;
 mod authority;
 mod codes;
 mod crash;
+mod events;
 mod feed;
 mod files;
 mod limits;

@@ -6,6 +6,8 @@
 #[path = "../companion/common.rs"]
 mod common;
 
+#[path = "../companion/admin.rs"]
+mod admin;
 #[path = "../companion/answers.rs"]
 mod answers;
 #[path = "../companion/authority.rs"]
@@ -14,6 +16,8 @@ mod authority;
 mod codes;
 #[path = "../companion/crash.rs"]
 mod crash;
+#[path = "../companion/events.rs"]
+mod events;
 #[path = "../companion/feed.rs"]
 mod feed;
 #[path = "../companion/limits.rs"]
