@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::error::ApiError;
+use crate::error::{self, ApiError};
+use crate::oauth_error::OauthError;
 
 /// What one listener offers.
 pub struct Api {
@@ -36,6 +37,8 @@ pub struct Route {
     body: Option<Body>,
     answers: Vec<Success>,
     refusals: Vec<ApiError>,
+    /// In the words of RFC 6749.
+    oauth_refusals: Vec<OauthError>,
     /// Of all types that it takes and answers, by name.
     schemas: BTreeMap<String, Value>,
 }
@@ -51,6 +54,8 @@ pub enum Credential {
     GatewayToken,
     /// An admin token in `Authorization`.
     AdminToken,
+    /// An OAuth client's id and secret in `Authorization`; or in the form.
+    ClientSecret,
 }
 
 struct Parameter {
@@ -70,6 +75,7 @@ struct Body {
 
 struct Success {
     status: StatusCode,
+    /// Empty: there is no body.
     media_type: &'static str,
     schema: Value,
     about: &'static str,
@@ -167,6 +173,7 @@ impl Route {
             body: None,
             answers: Vec::new(),
             refusals: ANYWHERE.into(),
+            oauth_refusals: Vec::new(),
             schemas: BTreeMap::new(),
         }
     }
@@ -283,6 +290,12 @@ impl Route {
         self
     }
 
+    /// Answers with an empty body.
+    #[must_use]
+    pub fn answers_nothing(self, status: StatusCode, about: &'static str) -> Self {
+        self.answers_with(status, "", Value::Null, about)
+    }
+
     /// Ends sessions, and answers with a receipt.
     #[must_use]
     pub fn answers_receipt<T: ToSchema>(self) -> Self {
@@ -305,6 +318,36 @@ impl Route {
     #[must_use]
     pub fn refuses(mut self, refusals: impl IntoIterator<Item = ApiError>) -> Self {
         self.refusals.extend(refusals);
+        self
+    }
+
+    /// Takes a form from an OAuth client, of one of these credentials, and refuses in the words of RFC 6749.
+    #[must_use]
+    pub fn takes_form(mut self, credentials: &[Credential], schema: Value) -> Self {
+        self.credentials = credentials.into();
+        self.body = Some(Body {
+            media_type: "application/x-www-form-urlencoded",
+            is_required: true,
+            schema,
+        });
+        self.oauth_refusals.extend([
+            OauthError::Invalid(
+                "The request is not what this call takes; `error_description` says why.",
+            ),
+            OauthError::InvalidClient,
+            OauthError::Api(ApiError::TooLarge),
+            OauthError::Api(ApiError::UnsupportedMediaType),
+            OauthError::Api(ApiError::TimedOut),
+            OauthError::Api(error::LIMITED),
+            OauthError::Api(ApiError::Unavailable),
+        ]);
+        self
+    }
+
+    /// May refuse with these too, in the words of RFC 6749.
+    #[must_use]
+    pub fn refuses_clients(mut self, refusals: impl IntoIterator<Item = OauthError>) -> Self {
+        self.oauth_refusals.extend(refusals);
         self
     }
 

@@ -14,8 +14,10 @@ use crate::event::Event;
 use crate::feed::Feed;
 use crate::gateways::Gateways;
 use crate::hasher::Hasher;
+use crate::key_upkeep::KeyKeeper;
 use crate::keys::{Keys, KeysError};
 use crate::metrics::Metrics;
+use crate::oauth_client::Confidential;
 use crate::outbox;
 use crate::store::{Client, Name, Store, StoreError};
 use crate::throttle::{Limit, Micros};
@@ -37,6 +39,8 @@ pub struct Shared {
     pub vault: Arc<Vault>,
     /// The signing keys.
     pub keys: Arc<KeyRing>,
+    /// What changes them.
+    pub keeper: KeyKeeper,
     /// The gate before argon2.
     pub hasher: Hasher,
     /// The reader of the feed.
@@ -47,6 +51,8 @@ pub struct Shared {
     pub gateway_tokens: Vec<[u8; 32]>,
     /// The admin tokens that are taken.
     pub admin_tokens: Vec<AdminToken>,
+    /// Who may call the OAuth endpoints with a secret.
+    pub clients: Vec<Confidential>,
     /// Wakes the outbox's worker.
     pub outbox: Arc<Notify>,
     /// What became of mail.

@@ -2,27 +2,34 @@
 
 mod admin;
 pub mod authority;
+mod clients;
 mod hashing;
+mod keys;
 mod limits;
 mod listeners;
 mod mail;
 mod read;
+mod roles;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::password;
 use crate::span::Span;
+use crate::{master_key, password};
 
 pub use admin::AdminToken;
+pub use clients::OauthClient;
 pub use hashing::Hashing;
+pub use keys::Keys;
 pub use limits::Limits;
 pub use listeners::InternalTls;
 pub use mail::{Mail, Smtp, SmtpTls, Webhook};
 pub use read::{ConfigError, Read, read};
+pub use roles::Role;
 
 /// All settings, checked. Holds no secret: those lie in files that it names.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -56,6 +63,8 @@ pub struct Settings {
     pub trusted_hops: usize,
     /// The file with the master key; `master.key` in the state directory, made at the first start, when it is not given.
     pub master_key_file: Option<PathBuf>,
+    /// Files with other versions of the master key, two at most: what they have made still holds.
+    pub old_master_key_files: Vec<PathBuf>,
     /// Files with the gateway tokens that are taken, two at most; `gateway.token` in the state directory when none is given.
     pub gateway_token_files: Vec<PathBuf>,
     /// Who may call the admin API; the token in `admin.token` of the state directory when none is given.
@@ -64,6 +73,12 @@ pub struct Settings {
     pub store: Store,
     /// Access tokens.
     pub tokens: Tokens,
+    /// Signing keys.
+    pub keys: Keys,
+    /// What the roles of accounts stand for; an account may also have others.
+    pub roles: BTreeMap<String, Role>,
+    /// Who may call the OAuth endpoints with a secret.
+    pub clients: Vec<OauthClient>,
     /// Sessions.
     pub sessions: Sessions,
     /// Passwords.
@@ -112,8 +127,10 @@ pub enum StoreKind {
 pub struct Tokens {
     /// How long an access token lives; up to 5 % less, so that those of one moment do not expire in one moment.
     pub access_lifetime: Span,
-    /// What signs them from the first start on.
+    /// What signs them; a change is one of the next key.
     pub algorithm: Algorithm,
+    /// Whether they carry the account's address.
+    pub email: bool,
 }
 
 /// The names of the standards.
@@ -175,10 +192,14 @@ impl Default for Settings {
             trusted_proxies: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             trusted_hops: 1,
             master_key_file: None,
+            old_master_key_files: Vec::new(),
             gateway_token_files: Vec::new(),
             admin_tokens: Vec::new(),
             store: Store::default(),
             tokens: Tokens::default(),
+            keys: Keys::default(),
+            roles: BTreeMap::new(),
+            clients: Vec::new(),
             sessions: Sessions::default(),
             passwords: Passwords::default(),
             hashing: Hashing::default(),
@@ -207,6 +228,7 @@ impl Default for Tokens {
         Self {
             access_lifetime: Span::seconds(300),
             algorithm: Algorithm::Es256,
+            email: false,
         }
     }
 }
@@ -286,8 +308,16 @@ impl Settings {
             "must be two at most",
         )?;
         admin::check(&self.admin_tokens)?;
+        demand(
+            master_key::may_be(&self.old_master_key_files),
+            "old_master_key_files",
+            "must be two at most",
+        )?;
         self.store.check()?;
         self.hashing.check()?;
+        self.keys.check()?;
+        roles::check(self)?;
+        clients::check(self)?;
         let (tokens, sessions) = (&self.tokens, &self.sessions);
         demand(
             within(tokens.access_lifetime, 30, 900),

@@ -223,7 +223,8 @@ impl Reader {
             .await
             .inspect_err(log)
             .map_err(|_| NoPage)?;
-        Ok(page(asked, read, &self.issuer).sign(keys.feed()).into())
+        let key = keys.feed(read.at).ok_or(NoPage)?;
+        Ok(page(asked, read, &self.issuer).sign(key).into())
     }
 }
 

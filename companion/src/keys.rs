@@ -1,19 +1,37 @@
-//! The companion's signing keys: made once, sealed in the store, open in memory.
+//! The companion's signing keys: sealed in the store, open in memory. Which of them signs is `key_life`'s rule.
 
 use std::fmt;
 
 use token::{Algorithm, GatewayKeys, KeySet, KeySetError, SigningKey};
 
+use crate::clock::Millis;
 use crate::entropy;
-use crate::store::{KeyUse, SealedKey, SealedKeys};
+use crate::key_life::{self, Life};
+use crate::store::{KeyUse, SealedKey, SealedKeys, StoredKey};
 use crate::vault::Vault;
 
 /// The key set as of one change of it.
 pub struct Keys {
     version: u64,
-    access: SigningKey,
-    feed: SigningKey,
+    access: Signers,
+    feed: Signers,
     public: GatewayKeys,
+}
+
+/// The keys of one use, oldest first; never empty.
+struct Signers(Vec<(SigningKey, Life)>);
+
+impl Signers {
+    fn at(&self, now: Millis) -> Option<&SigningKey> {
+        let lives = self.0.iter().map(|(_, life)| *life);
+        let signer = key_life::signer(lives, now)?;
+        self.0.get(signer).map(|(key, _)| key)
+    }
+
+    fn public(&self) -> Result<KeySet, KeySetError> {
+        let keys = self.0.iter().map(|(key, _)| key.verifying_key().clone());
+        KeySet::new(keys.collect())
+    }
 }
 
 /// The stored keys cannot be used.
@@ -52,7 +70,8 @@ pub fn first(vault: &Vault, access: Algorithm) -> Vec<SealedKey> {
     ]
 }
 
-fn make(vault: &Vault, usage: KeyUse, algorithm: Algorithm) -> SealedKey {
+/// A new key, as random as the operating system makes it (ST-08): no name of a key comes up twice (KR-04).
+pub fn make(vault: &Vault, usage: KeyUse, algorithm: Algorithm) -> SealedKey {
     loop {
         let secret = zeroize::Zeroizing::new(entropy::bytes::<32>());
         if let Some(key) = SigningKey::from_secret(algorithm, &secret) {
@@ -74,29 +93,27 @@ fn context(usage: KeyUse, kid: &str) -> String {
 }
 
 impl Keys {
-    /// Opens what the store holds; the newest key of each use signs.
+    /// Opens what the store holds.
     ///
     /// # Errors
     /// [`KeysError`].
     pub fn open(stored: &SealedKeys, vault: &Vault) -> Result<Self, KeysError> {
         let (mut access, mut feed) = (Vec::new(), Vec::new());
-        for key in &stored.keys {
+        for StoredKey { key, life } in &stored.keys {
             let opened = open(key, vault).ok_or_else(|| KeysError::Sealed(key.kid.clone()))?;
             match key.usage {
-                KeyUse::Access => access.push(opened),
-                KeyUse::Feed => feed.push(opened),
+                KeyUse::Access => access.push((opened, *life)),
+                KeyUse::Feed => feed.push((opened, *life)),
             }
         }
-        let set = |keys: &[SigningKey]| {
-            KeySet::new(keys.iter().map(|key| key.verifying_key().clone()).collect())
-        };
+        if access.is_empty() || feed.is_empty() {
+            return Err(KeysError::Missing);
+        }
+        let (access, feed) = (Signers(access), Signers(feed));
         let public = GatewayKeys {
             version: stored.version,
-            access: set(&access).map_err(KeysError::Set)?,
-            feed: set(&feed).map_err(KeysError::Set)?,
-        };
-        let (Some(access), Some(feed)) = (access.pop(), feed.pop()) else {
-            return Err(KeysError::Missing);
+            access: access.public().map_err(KeysError::Set)?,
+            feed: feed.public().map_err(KeysError::Set)?,
         };
         Ok(Self {
             version: stored.version,
@@ -111,20 +128,25 @@ impl Keys {
         self.version
     }
 
-    /// Signs access tokens.
-    pub const fn access(&self) -> &SigningKey {
-        &self.access
+    /// Signs access tokens at that moment of the store's.
+    pub fn access(&self, now: Millis) -> Option<&SigningKey> {
+        self.access.at(now)
     }
 
-    /// Signs feed pages.
-    pub const fn feed(&self) -> &SigningKey {
-        &self.feed
+    /// Signs feed pages at that moment of the store's.
+    pub fn feed(&self, now: Millis) -> Option<&SigningKey> {
+        self.feed.at(now)
     }
 
     /// The public halves.
     pub const fn public(&self) -> &GatewayKeys {
         &self.public
     }
+}
+
+/// The same secret under the newest version of the master key, where it lies under an older one.
+pub fn resealed(key: &SealedKey, vault: &Vault) -> Option<Vec<u8>> {
+    vault.reseal(&context(key.usage, &key.kid), &key.sealed)
 }
 
 fn open(key: &SealedKey, vault: &Vault) -> Option<SigningKey> {
@@ -137,24 +159,38 @@ fn open(key: &SealedKey, vault: &Vault) -> Option<SigningKey> {
 mod tests {
     use super::*;
 
+    /// All published and signing since the beginning.
+    fn set(keys: &[SealedKey]) -> SealedKeys {
+        let stored = |key: &SealedKey| StoredKey {
+            life: Life {
+                usage: key.usage,
+                published_at: Millis(0),
+                signs_from: Millis(0),
+            },
+            key: key.clone(),
+        };
+        SealedKeys {
+            version: 1,
+            keys: keys.iter().map(stored).collect(),
+        }
+    }
+
     /// KR-07, ST-06: what is sealed for one use opens for no other, and under no other master key.
     #[test]
     fn a_stored_key_opens_for_its_own_use_and_under_its_own_master_key() {
         let vault = Vault::new([7; 32]);
-        let stored = SealedKeys {
-            version: 1,
-            keys: first(&vault, Algorithm::Es256),
-        };
+        let stored = set(&first(&vault, Algorithm::Es256));
         let keys = Keys::open(&stored, &vault).unwrap();
-        assert_ne!(keys.access().kid(), keys.feed().kid());
+        let now = Millis(0);
+        assert_ne!(
+            keys.access(now).unwrap().kid(),
+            keys.feed(now).unwrap().kid()
+        );
         assert!(Keys::open(&stored, &Vault::new([8; 32])).is_err());
 
-        let mut swapped = SealedKeys {
-            version: 1,
-            keys: stored.keys.clone(),
-        };
-        for key in &mut swapped.keys {
-            key.usage = if key.usage == KeyUse::Access {
+        let mut swapped = set(&first(&vault, Algorithm::Es256));
+        for stored in &mut swapped.keys {
+            stored.key.usage = if stored.key.usage == KeyUse::Access {
                 KeyUse::Feed
             } else {
                 KeyUse::Access

@@ -17,7 +17,7 @@ use crate::hashing::Verdict;
 use crate::level::Acr;
 use crate::password::Password;
 use crate::request::{Caller, Json};
-use crate::store::{Account, Login, Refresh, Rotation};
+use crate::store::{Account, Login, Minted, Refresh, Rotation};
 use crate::tokens::{self, Tokens};
 
 const MAX_LABEL: usize = 64;
@@ -120,7 +120,8 @@ pub async fn log_in(
     }
     let opened = Event::done("session_opened").of(minted.session.account);
     app.tell(&caller.client(), opened.session(minted.session.id));
-    Ok((StatusCode::CREATED, Answer(tokens::answer(&app, &minted))))
+    let answer = tokens::answer(&app, &minted).await?;
+    Ok((StatusCode::CREATED, Answer(answer)))
 }
 
 /// PW-07: what is stored of the password becomes as strong as new hashes are. The login does not depend on it.
@@ -153,22 +154,31 @@ pub async fn refresh(
     caller: Caller,
     Json(body): Json<Presented>,
 ) -> Result<Answer<Tokens>, ApiError> {
+    let minted = rotate(&app, &body.refresh_token, &caller).await?;
+    tokens::answer(&app, &minted).await.map(Answer)
+}
+
+/// Moves a session by its refresh token, whichever call it came with; reuse ends the session.
+///
+/// # Errors
+/// As [`refresh`].
+pub async fn rotate(app: &App, raw: &str, caller: &Caller) -> Result<Minted, ApiError> {
     // The MAC first: junk never reaches the store (RR-15).
-    let token = RefreshToken::verify(&body.refresh_token, &app.vault.refresh_keys())
+    let token = RefreshToken::verify(raw, &app.vault.refresh_keys())
         .map_err(|_| ApiError::InvalidRefreshToken)?;
     let refresh = Refresh {
         session: token.session(),
         generation: token.generation(),
         mac_key_version: app.vault.newest_refresh_key().version(),
         grace: app.settings.sessions.refresh_grace.get(),
-        lifetimes: tokens::lifetimes(&app),
+        lifetimes: tokens::lifetimes(app),
         by: caller.client(),
     };
     match app.store.rotate(refresh).await? {
         Rotation::Rotated(minted) | Rotation::Repeated(minted) => {
             let refreshed = Event::done("session_refreshed").of(minted.session.account);
             app.tell(&caller.client(), refreshed.session(minted.session.id));
-            Ok(Answer(tokens::answer(&app, &minted)))
+            Ok(minted)
         }
         Rotation::Reused { is_ahead } => {
             app.outbox.notify_one();

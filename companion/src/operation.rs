@@ -5,10 +5,11 @@ use std::path::Path;
 use crate::clock::Clock;
 use crate::config::{Settings, StoreKind};
 use crate::keys;
+use crate::master_key;
 use crate::moving::{self, Moved};
 use crate::postgres::Options;
 use crate::receipt::Revocation;
-use crate::service::{master_key, open_store};
+use crate::service::open_store;
 use crate::sqlite;
 use crate::store::{Client, Outcome, Store};
 
@@ -67,7 +68,7 @@ pub async fn replace_keys(settings: &Settings) -> Result<String, String> {
     let store = open_store(settings, Clock::system())
         .await
         .map_err(|error| error.to_string())?;
-    let vault = master_key(settings, store.as_ref())
+    let vault = master_key::open(settings, store.as_ref())
         .await
         .map_err(|error| error.to_string())?;
     let number = store

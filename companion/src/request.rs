@@ -59,6 +59,11 @@ impl<T: DeserializeOwned> FromRequest<App> for OptionalJson<T> {
 
 /// CK-07: `text/plain` and forms are what another origin can send without asking.
 fn is_json(headers: &HeaderMap) -> bool {
+    is_of_type(headers, b"application/json")
+}
+
+/// Whether the body is said to be of that media type, once.
+pub(crate) fn is_of_type(headers: &HeaderMap, media_type: &[u8]) -> bool {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return false;
@@ -68,12 +73,11 @@ fn is_json(headers: &HeaderMap) -> bool {
         .split(|byte| *byte == b';')
         .next()
         .unwrap_or_default();
-    essence
-        .trim_ascii()
-        .eq_ignore_ascii_case(b"application/json")
+    essence.trim_ascii().eq_ignore_ascii_case(media_type)
 }
 
-async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
+/// The whole body, of 16 KiB at most.
+pub(crate) async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
     let collected = tokio::time::timeout(BODY_TIMEOUT, collect(body));
     collected.await.map_err(|_| ApiError::TimedOut)?
 }

@@ -24,7 +24,7 @@ impl fmt::Display for SecretFileError {
 
 impl std::error::Error for SecretFileError {}
 
-fn problem<E: fmt::Display>(file: &Path) -> impl Fn(E) -> SecretFileError {
+pub(crate) fn problem<E: fmt::Display>(file: &Path) -> impl Fn(E) -> SecretFileError {
     move |error| SecretFileError(format!("{}: {error}", file.display()))
 }
 

@@ -23,14 +23,14 @@ use crate::config::{self, Settings, StoreKind};
 use crate::feed::Feed;
 use crate::gateways::Gateways;
 use crate::hasher::{Figures, Hasher};
+use crate::key_upkeep::KeyKeeper;
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
 use crate::outbox::{Figures as MailFigures, Worker};
 use crate::postgres::{Options, Postgres};
 use crate::sqlite::Sqlite;
 use crate::store::Store;
-use crate::vault::Vault;
-use crate::{keys, routes, secret, server};
+use crate::{master_key, oauth_client, routes, secret, server};
 
 /// A running companion.
 pub struct Service {
@@ -159,16 +159,17 @@ async fn open(
 ) -> Result<App, StartError> {
     make_private_folder(&settings.state)?;
     let store = open_store(&settings, clock).await?;
-    let vault = Arc::new(master_key(&settings, store.as_ref()).await?);
-    let gateway_tokens = gateway_tokens(&settings)?;
-    let admin_tokens = admin_tokens(&settings)?;
-    let first = keys::first(&vault, settings.tokens.algorithm.into());
-    store
-        .add_first_keys(first)
+    let vault = master_key::open(&settings, store.as_ref())
         .await
-        .map_err(StartError::doing("signing keys"))?;
-    let ring = KeyRing::open(store.as_ref(), Arc::clone(&vault)).await;
-    let ring = Arc::new(ring.map_err(StartError::doing("signing keys"))?);
+        .map_err(|error| StartError(error.to_string()))?;
+    let vault = Arc::new(vault);
+    let gateway_tokens = gateway_tokens(&settings)?;
+    let clients =
+        oauth_client::read(&settings).map_err(StartError::doing("the secret of a client"))?;
+    let admin_tokens = admin_tokens(&settings)?;
+    let keeper = KeyKeeper::open(&settings, Arc::clone(&store), Arc::clone(&vault)).await;
+    let keeper = keeper.map_err(StartError::doing("signing keys"))?;
+    let ring = keeper.ring();
     let known = store
         .gateways(Millis(0))
         .await
@@ -217,6 +218,10 @@ async fn open(
     tasks.push(supervised("the outbox", worker.run()));
     tasks.push(supervised("acknowledgements", telling));
     tasks.push(supervised("what others change", following));
+    tasks.push(supervised(
+        "the signing keys",
+        keeper.clone().run(stopped.clone()),
+    ));
     tasks.push(supervised("pruning", pruning));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let permits = settings.hashing.permits(cores);
@@ -232,11 +237,13 @@ async fn open(
         store,
         vault,
         keys: ring,
+        keeper,
         hasher,
         feed,
         gateways,
         gateway_tokens,
         admin_tokens,
+        clients,
         outbox,
         mails: mail_figures,
         stop: stopped.clone(),
@@ -304,39 +311,6 @@ fn make_private_folder(folder: &Path) -> Result<(), StartError> {
         .mode(0o700)
         .create(folder)
         .map_err(StartError::doing(folder.display()))
-}
-
-/// Of the file that the settings name, or of one in the state directory, which is made for a store that belongs to no key yet.
-///
-/// # Errors
-/// [`StartError`].
-pub async fn master_key(settings: &Settings, store: &dyn Store) -> Result<Vault, StartError> {
-    const WHAT: &str = "the master key";
-    let made = settings.state.join("master.key");
-    let (file, text) = match &settings.master_key_file {
-        Some(file) => (file, secret::read(file)),
-        None if store
-            .has_master_key()
-            .await
-            .map_err(StartError::doing(WHAT))? =>
-        {
-            (&made, secret::read(&made))
-        }
-        None => (&made, secret::read_or_make(&made)),
-    };
-    let vault = Vault::of_text(&text.map_err(StartError::doing(WHAT))?)
-        .map_err(StartError::doing(file.display()))?;
-    if store
-        .is_master_key(vault.check_value())
-        .await
-        .map_err(StartError::doing(WHAT))?
-    {
-        return Ok(vault);
-    }
-    Err(StartError(format!(
-        "{}: the store was made under another master key",
-        file.display()
-    )))
 }
 
 /// The tokens that gateways may present, as digests. One is made where no file is named.

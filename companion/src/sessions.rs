@@ -4,16 +4,17 @@ use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Json as Answer, Response};
 use serde::{Deserialize, Serialize};
-use token::{AccessToken, RefreshToken, SessionId};
+use token::{AccessToken, RefreshToken, SessionId, UnixTime};
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::ApiError;
 use crate::event::Event;
 use crate::owner::{self, Owner};
+use crate::receipt::Revocation;
 use crate::receipts::{self, Patience};
 use crate::request::{Caller, OptionalJson, Segment, bearer};
-use crate::store::{Cause, Ended};
+use crate::store::{Cause, Client, Ended};
 use crate::tokens::{ShownSession, shown};
 
 /// The answer to `GET /sessions`.
@@ -147,32 +148,53 @@ pub async fn log_out(
         (None, Some(refresh)) => refresh.session(),
         (None, None) => return Err(ApiError::NoCredential),
     };
-    match app
-        .store
-        .end_session(session, None, caller.client())
-        .await?
-    {
-        Ended::By(revocation) => {
-            let ended = Event::done("session_ended").because(Cause::LoggedOut.name());
-            app.tell(&caller.client(), ended.session(session));
-            receipts::answer(&app, revocation, patience).await
-        }
-        Ended::LongAgo => Ok(receipts::nothing()),
-        Ended::Unknown => unknown(&app, session, access.as_ref(), patience).await,
+    let exp = access.as_ref().map(AccessToken::expires_at);
+    match end(&app, Named { session, exp }, caller.client()).await? {
+        Some(revocation) => receipts::answer(&app, revocation, patience).await,
+        None => Ok(receipts::nothing()),
     }
 }
 
-/// A restored store may not know the session, but its tokens are out there.
-async fn unknown(
-    app: &App,
+/// The session that a token names.
+pub struct Named {
     session: SessionId,
-    access: Option<&AccessToken>,
-    patience: Patience,
-) -> Result<Response, ApiError> {
-    let exp = access.map(AccessToken::expires_at);
-    match app.store.revoke_unknown(session, exp).await? {
-        Some(revocation) => receipts::answer(app, revocation, patience).await,
-        None => Ok(receipts::nothing()),
+    /// Of the access token, if it is one.
+    exp: Option<UnixTime>,
+}
+
+impl Named {
+    /// By an access token whose signature holds.
+    pub fn by_access(token: &AccessToken) -> Self {
+        Self {
+            session: token.session(),
+            exp: Some(token.expires_at()),
+        }
+    }
+
+    /// By a refresh token whose MAC holds, of any generation.
+    pub fn by_refresh(token: &RefreshToken) -> Self {
+        Self {
+            session: token.session(),
+            exp: None,
+        }
+    }
+}
+
+/// Ends the session, on disk. `None`: nothing was or is known of it.
+///
+/// # Errors
+/// [`ApiError::Unavailable`].
+pub async fn end(app: &App, named: Named, by: Client) -> Result<Option<Revocation>, ApiError> {
+    let Named { session, exp } = named;
+    match app.store.end_session(session, None, by.clone()).await? {
+        Ended::By(revocation) => {
+            let ended = Event::done("session_ended").because(Cause::LoggedOut.name());
+            app.tell(&by, ended.session(session));
+            Ok(Some(revocation))
+        }
+        Ended::LongAgo => Ok(None),
+        // A restored store may not know the session, but its tokens are out there.
+        Ended::Unknown => Ok(app.store.revoke_unknown(session, exp).await?),
     }
 }
 

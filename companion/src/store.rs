@@ -39,7 +39,10 @@ pub use self::outbox::{CodeBinding, Errand, Mail, NextErrand, Outbox, Prepared, 
 pub use self::sessions::{
     Cause, Ended, Lifetimes, Login, Minted, Refresh, Rotation, Session, Sessions,
 };
-pub use self::signing_keys::{KeyUse, SealedKey, SealedKeys, SigningKeys, key_words};
+pub use self::signing_keys::{
+    KeyChange, KeyUse, MasterKeyVersion, REMOVED_KEY_LASTS, SealedKey, SealedKeys, SigningKeys,
+    StoredKey, key_words,
+};
 
 /// The store could not do it; whether it was done is not known.
 #[derive(Debug)]

@@ -11,8 +11,10 @@ use utoipa::ToSchema;
 use crate::api::schemas;
 use crate::app::App;
 use crate::clock::Millis;
-use crate::entropy;
+use crate::config::Settings;
+use crate::error::ApiError;
 use crate::store::{Lifetimes, Minted, Session};
+use crate::{entropy, roles};
 
 /// A moment as the API writes it: RFC 3339, UTC, whole seconds.
 pub fn rfc3339(moment: Millis) -> String {
@@ -49,29 +51,50 @@ pub struct Tokens {
 }
 
 /// The answer to a login or a refresh.
-pub fn answer(app: &App, minted: &Minted) -> Tokens {
+///
+/// # Errors
+/// [`ApiError::Unavailable`] when the signing keys cannot be read; the session stands all the same.
+pub async fn answer(app: &App, minted: &Minted) -> Result<Tokens, ApiError> {
     let session = &minted.session;
-    let key = app
-        .vault
-        .refresh_keys()
-        .into_iter()
-        .find(|key| key.version() == session.mac_key_version);
-    let refresh = key.map(|key| RefreshToken::issue(session.id, session.generation, &key));
-    Tokens {
-        access_token: access_token(app, minted),
+    Ok(Tokens {
+        access_token: access_token(app, minted).await?,
         token_type: "Bearer",
         expires_in: minted.exp.since(minted.iat).as_secs(),
-        refresh_token: refresh,
+        refresh_token: refresh_token(app, session),
         session: shown(session, Some(session.id), minted.iat),
-    }
+    })
 }
 
-fn access_token(app: &App, minted: &Minted) -> String {
+/// The refresh token of the session's live generation; `None` when the key that it was made with has been removed.
+pub fn refresh_token(app: &App, session: &Session) -> Option<String> {
+    let keys = app.vault.refresh_keys();
+    let key = keys
+        .iter()
+        .find(|key| key.version() == session.mac_key_version)?;
+    Some(RefreshToken::issue(session.id, session.generation, key))
+}
+
+/// Signs exactly the token that the store has allowed, by a key that was in the set when it did.
+///
+/// # Errors
+/// [`ApiError::Unavailable`] when the signing keys cannot be read.
+pub async fn access_token(app: &App, minted: &Minted) -> Result<String, ApiError> {
+    let keys = app.keys.as_of(minted.keys, app.store.as_ref()).await;
+    let keys = keys.map_err(|error| {
+        tracing::error!(%error, "the signing keys cannot be read");
+        ApiError::Unavailable
+    })?;
+    let key = keys.access(Millis::from_seconds(minted.iat));
+    let key = key.ok_or(ApiError::Unavailable)?;
+    Ok(token::issue(&claims(&app.settings, minted), key))
+}
+
+fn claims(settings: &Settings, minted: &Minted) -> AccessClaims {
     let session = &minted.session;
     let level = session.level(minted.iat);
-    let claims = AccessClaims {
-        iss: app.settings.issuer().to_owned(),
-        aud: app.settings.audiences(),
+    AccessClaims {
+        iss: settings.issuer().to_owned(),
+        aud: settings.audiences(),
         sub: session.account.to_string(),
         sid: session.id,
         jti: entropy::token_id(),
@@ -85,12 +108,11 @@ fn access_token(app: &App, minted: &Minted) -> String {
             .iter()
             .map(|&word| word.to_owned())
             .collect(),
-        client_id: app.settings.client_id.clone(),
+        client_id: settings.client_id.clone(),
+        scope: roles::scope(&settings.roles, &minted.roles),
         roles: minted.roles.clone(),
-        scope: None,
-        email: None,
-    };
-    token::issue(&claims, app.keys.current().access())
+        email: settings.tokens.email.then(|| minted.email.clone()),
+    }
 }
 
 /// A session in a list: no token material (SE-01).

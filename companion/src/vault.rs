@@ -46,9 +46,18 @@ impl Use {
     }
 }
 
-/// The master key of 256 bits. Wiped when dropped; has no `Debug`.
+/// A master key of 256 bits. Wiped when dropped; has no `Debug`.
+pub struct MasterKey(Zeroizing<[u8; 32]>);
+
+/// The live versions of the master key, newest first. What is new is made with the newest; what an older one has made still holds (RR-16).
 pub struct Vault {
-    master: Zeroizing<[u8; 32]>,
+    newest: Version,
+    older: Vec<Version>,
+}
+
+struct Version {
+    number: u32,
+    key: MasterKey,
 }
 
 /// The text is no 256-bit key as base64url, or one that all would guess.
@@ -63,15 +72,8 @@ impl std::fmt::Display for InvalidMasterKey {
 
 impl std::error::Error for InvalidMasterKey {}
 
-impl Vault {
-    /// A vault over a master key that the caller holds.
-    pub fn new(master: [u8; 32]) -> Self {
-        Self {
-            master: Zeroizing::new(master),
-        }
-    }
-
-    /// The vault of a master key as its file holds it: 43 base64url characters.
+impl MasterKey {
+    /// A key as its file holds it: 43 base64url characters.
     ///
     /// # Errors
     /// [`InvalidMasterKey`].
@@ -83,7 +85,15 @@ impl Vault {
         if master.iter().all(|byte| Some(byte) == master.first()) {
             return Err(InvalidMasterKey);
         }
-        Ok(Self { master })
+        Ok(Self(master))
+    }
+
+    /// Kept in the store: another master key has another one.
+    pub fn check_value(&self) -> [u8; 32] {
+        self.mac(Use::CheckValue, &[])
+            .finalize()
+            .into_bytes()
+            .into()
     }
 
     fn derive(&self, usage: Use) -> Zeroizing<[u8; 32]> {
@@ -92,7 +102,7 @@ impl Vault {
             clippy::expect_used,
             reason = "HKDF-SHA256 gives up to 8160 bytes (RFC 5869 section 2.3)"
         )]
-        Hkdf::<Sha256>::new(None, self.master.as_slice())
+        Hkdf::<Sha256>::new(None, self.0.as_slice())
             .expand(usage.label().as_bytes(), key.as_mut_slice())
             .expect("32 bytes");
         key
@@ -113,14 +123,74 @@ impl Vault {
         mac
     }
 
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new(self.derive(Use::Sealing).as_slice().into())
+    }
+}
+
+impl Version {
+    fn refresh_key(&self) -> MacKey {
+        MacKey::new(self.number, *self.key.derive(Use::RefreshMac))
+    }
+
+    /// What stands before everything that this version has sealed.
+    fn seal_head(&self) -> [u8; 5] {
+        let [a, b, c, d] = self.number.to_be_bytes();
+        [SEALED, a, b, c, d]
+    }
+}
+
+/// The first byte of what is sealed; the number of the version follows.
+const SEALED: u8 = 1;
+
+impl Vault {
+    /// A vault over the first version of a master key that the caller holds.
+    pub fn new(master: [u8; 32]) -> Self {
+        Self {
+            newest: Version {
+                number: 1,
+                key: MasterKey(Zeroizing::new(master)),
+            },
+            older: Vec::new(),
+        }
+    }
+
+    /// A vault over these versions, the newest first; `None` when there is none, or one stands there twice.
+    pub fn of_versions(versions: Vec<(u32, MasterKey)>) -> Option<Self> {
+        let versions = versions.into_iter();
+        let mut versions: Vec<_> = versions
+            .map(|(number, key)| Version { number, key })
+            .collect();
+        let is_repeated = |(at, version): (usize, &Version)| {
+            let mut before = versions.iter().take(at);
+            before.any(|other| other.number == version.number)
+        };
+        if versions.is_empty() || versions.iter().enumerate().any(is_repeated) {
+            return None;
+        }
+        let newest = versions.remove(0);
+        Some(Self {
+            newest,
+            older: versions,
+        })
+    }
+
+    fn versions(&self) -> impl Iterator<Item = &Version> {
+        std::iter::once(&self.newest).chain(&self.older)
+    }
+
+    fn mac(&self, usage: Use, parts: &[&[u8]]) -> Hmac<Sha256> {
+        self.newest.key.mac(usage, parts)
+    }
+
     /// The live versions of the refresh MAC key, newest first.
     pub fn refresh_keys(&self) -> Vec<MacKey> {
-        vec![self.newest_refresh_key()]
+        self.versions().map(Version::refresh_key).collect()
     }
 
     /// The version that makes new refresh tokens.
     pub fn newest_refresh_key(&self) -> MacKey {
-        MacKey::new(1, *self.derive(Use::RefreshMac))
+        self.newest.refresh_key()
     }
 
     /// What is stored of a mailed code.
@@ -153,8 +223,14 @@ impl Vault {
     /// Whether `text` is the MAC of receipt `number` with that mark; compared in constant time.
     pub fn is_receipt_mac(&self, number: u64, mark: Mark, text: &str) -> bool {
         let presented = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
-        let mac = self.mac(Use::ReceiptMac, &[&number.to_be_bytes(), mark.as_bytes()]);
-        presented.len() == 16 && mac.verify_truncated_left(&presented).is_ok()
+        let number = number.to_be_bytes();
+        let is_made_by = |version: &Version| {
+            let mac = version
+                .key
+                .mac(Use::ReceiptMac, &[&number, mark.as_bytes()]);
+            mac.verify_truncated_left(&presented).is_ok()
+        };
+        presented.len() == 16 && self.versions().any(is_made_by)
     }
 
     /// The name under which a limit counts; tells nothing about an address or account to who copies the file.
@@ -166,14 +242,6 @@ impl Vault {
         let mut name = [0; 16];
         name.copy_from_slice(mac.split_at(16).0);
         name
-    }
-
-    /// Kept in the store: another master key has another one.
-    pub fn check_value(&self) -> [u8; 32] {
-        self.mac(Use::CheckValue, &[])
-            .finalize()
-            .into_bytes()
-            .into()
     }
 
     /// Encrypts a secret for the store (XChaCha20-Poly1305), bound to `context`.
@@ -191,28 +259,50 @@ impl Vault {
             reason = "encryption fails only beyond 256 GiB (RFC 8439 section 2.8)"
         )]
         let sealed = self
+            .newest
+            .key
             .cipher()
             .encrypt(&nonce.into(), payload)
             .expect("a short secret");
-        [nonce.as_slice(), &sealed].concat()
+        [&self.newest.seal_head(), nonce.as_slice(), &sealed].concat()
     }
 
-    /// Opens what [`Vault::seal`] made in the same context; `None` when anything has been changed.
+    /// Opens what [`Vault::seal`] made in the same context, by any live version; `None` when anything has been changed.
     pub fn unseal(&self, context: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let (nonce, sealed) = sealed.split_first_chunk::<24>()?;
-        let payload = Payload {
-            msg: sealed,
-            aad: context.as_bytes(),
-        };
-        self.cipher()
-            .decrypt(nonce.into(), payload)
-            .ok()
-            .map(Zeroizing::new)
+        let by_head = self.versions().find_map(|version| {
+            let sealed = sealed.strip_prefix(&version.seal_head())?;
+            open(&version.key, context, sealed)
+        });
+        // What an earlier release has sealed names no version; there was one then.
+        by_head.or_else(|| {
+            let first = self.versions().find(|version| version.number == 1)?;
+            open(&first.key, context, sealed)
+        })
     }
 
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(self.derive(Use::Sealing).as_slice().into())
+    /// The same secret under the newest version; `None` when it lies under that one already, or does not open.
+    pub fn reseal(&self, context: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        if self.is_newest(sealed) {
+            return None;
+        }
+        let secret = self.unseal(context, sealed)?;
+        Some(self.seal(context, &secret))
     }
+
+    /// Whether the newest version has sealed it.
+    pub fn is_newest(&self, sealed: &[u8]) -> bool {
+        sealed.starts_with(&self.newest.seal_head())
+    }
+}
+
+fn open(key: &MasterKey, context: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (nonce, sealed) = sealed.split_first_chunk::<24>()?;
+    let payload = Payload {
+        msg: sealed,
+        aad: context.as_bytes(),
+    };
+    let opened = key.cipher().decrypt(nonce.into(), payload).ok();
+    opened.map(Zeroizing::new)
 }
 
 #[cfg(test)]
@@ -228,7 +318,7 @@ mod tests {
     fn each_use_has_a_key_of_its_own() {
         let keys: std::collections::BTreeSet<_> = Use::ALL
             .iter()
-            .map(|usage| *vault().derive(*usage))
+            .map(|usage| *vault().newest.key.derive(*usage))
             .collect();
         assert_eq!(keys.len(), Use::ALL.len());
     }
@@ -271,22 +361,17 @@ mod tests {
     fn a_master_key_has_256_bits_that_are_not_all_alike() {
         let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         let mut key = [7; 32];
-        assert!(Vault::of_text(&text(&key)).is_err());
+        assert!(MasterKey::of_text(&text(&key)).is_err());
         key[0] = 1;
-        let vault = Vault::of_text(&format!(
-            "{}
-",
-            text(&key)
-        ))
-        .unwrap();
-        assert_eq!(vault.check_value(), Vault::new(key).check_value());
+        let read = MasterKey::of_text(&format!("{}\n", text(&key))).unwrap();
+        assert_eq!(*read.0, key);
         for text in [
             text(&key[1..]),
             text(&[&key[..], &[0]].concat()),
             String::new(),
             "changeme".to_owned(),
         ] {
-            assert!(Vault::of_text(&text).is_err(), "{text}");
+            assert!(MasterKey::of_text(&text).is_err(), "{text}");
         }
     }
 
@@ -299,5 +384,60 @@ mod tests {
         assert!(
             !vault().is_receipt_mac(5, mark, "") && !vault().is_receipt_mac(5, mark, &mac[1..])
         );
+    }
+
+    fn versions(numbers: &[u32]) -> Vault {
+        let key = |number: u32| {
+            let byte = u8::try_from(number).unwrap();
+            (number, MasterKey(Zeroizing::new([byte; 32])))
+        };
+        Vault::of_versions(numbers.iter().map(|number| key(*number)).collect()).unwrap()
+    }
+
+    /// RR-16: what an older version has made holds as long as the version lives, and the newest makes what is new.
+    #[test]
+    fn what_an_older_version_has_made_holds_until_it_is_removed() {
+        let (old, both, new) = (versions(&[1]), versions(&[2, 1]), versions(&[2]));
+        let session = token::SessionId::from_bytes([3; 16]);
+        let token = token::RefreshToken::issue(session, 4, &old.newest_refresh_key());
+        let holds = |vault: &Vault, token: &str| {
+            token::RefreshToken::verify(token, &vault.refresh_keys()).is_ok()
+        };
+        assert!(holds(&old, &token) && holds(&both, &token) && !holds(&new, &token));
+        let token = token::RefreshToken::issue(session, 4, &both.newest_refresh_key());
+        assert!(!holds(&old, &token) && holds(&both, &token) && holds(&new, &token));
+
+        let mark = Mark::from_bytes([1; 8]);
+        let mac = old.receipt_mac(5, mark);
+        assert!(both.is_receipt_mac(5, mark, &mac) && !new.is_receipt_mac(5, mark, &mac));
+
+        let sealed = old.seal("a", b"secret");
+        assert!(old.reseal("a", &sealed).is_none() && new.reseal("a", &sealed).is_none());
+        assert!(new.unseal("a", &sealed).is_none());
+        let resealed = both.reseal("a", &sealed).unwrap();
+        assert!(both.is_newest(&resealed) && !both.is_newest(&sealed));
+        assert_eq!(new.unseal("a", &resealed).unwrap().as_slice(), b"secret");
+        assert!(both.reseal("b", &sealed).is_none());
+    }
+
+    /// Without the version in front, as before there were versions.
+    #[test]
+    fn what_was_sealed_before_there_were_versions_opens() {
+        let sealed = versions(&[1]).seal("a", b"secret");
+        let both = versions(&[2, 1]);
+        assert_eq!(
+            both.unseal("a", &sealed[5..]).unwrap().as_slice(),
+            b"secret"
+        );
+        let resealed = both.reseal("a", &sealed[5..]).unwrap();
+        assert!(both.is_newest(&resealed));
+        assert!(versions(&[2]).unseal("a", &sealed[5..]).is_none());
+    }
+
+    #[test]
+    fn a_version_stands_in_a_vault_once() {
+        let key = |byte| MasterKey(Zeroizing::new([byte; 32]));
+        assert!(Vault::of_versions(Vec::new()).is_none());
+        assert!(Vault::of_versions(vec![(1, key(1)), (1, key(2))]).is_none());
     }
 }

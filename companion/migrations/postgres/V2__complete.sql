@@ -171,3 +171,69 @@ BEGIN
     UPDATE feed SET mark = latchkey_mark() WHERE feed.number > behind AND feed.number <= last;
     UPDATE feed_head SET mark = feed.mark FROM feed WHERE feed.number = feed_head.number AND feed_head.number <= last;
 END $$;
+
+-- A change of the key set, in one statement: a companion that stops in the middle of it holds nobody up. `of_version` is the set that it
+-- changes, NULL whichever there is; `gone` are the keys that leave it, NULL all. Gives NULL when the set is another one by now.
+CREATE FUNCTION change_keys(
+    now_or_null bigint, of_version bigint, gone text[], kids text[], purposes text[], algorithms text[], secrets bytea[],
+    ahead bigint, events text[], by_client client, OUT number bigint
+) LANGUAGE plpgsql AS $$
+DECLARE
+    now_at bigint := coalesce(now_or_null, latchkey_now());
+    held bigint;
+    head record;
+BEGIN
+    -- Of two that change the same set the second waits here, and finds another version.
+    SELECT keys INTO held FROM feed_head FOR UPDATE;
+    IF held <> of_version THEN
+        RETURN;
+    END IF;
+    DELETE FROM signing_keys WHERE gone IS NULL OR kid = ANY (gone);
+    INSERT INTO signing_keys (kid, purpose, algorithm, sealed, created_at, signs_from)
+        SELECT kids[place], purposes[place], algorithms[place], secrets[place], now_at, now_at + ahead
+        FROM generate_subscripts(kids, 1) AS place;
+    INSERT INTO audit (at, event, ip, user_agent, actor, request_id)
+        SELECT now_at, event, by_client.ip, by_client.user_agent, by_client.actor, by_client.request_id FROM unnest(events) AS event;
+    SELECT * INTO head FROM append_feed(now_at, '{}', '{}');
+    number := head.number;
+END $$;
+
+-- Takes a key out, with a receipt. When it was the one that signs, the newest left of its use signs from now on, and the spare where none
+-- is left. No row when there is no such key.
+CREATE FUNCTION remove_key(
+    now_or_null bigint, gone text, spare text, spare_algorithm text, spare_secret bytea, last_exp bigint,
+    by_client client
+) RETURNS TABLE (number bigint, mark bytea, sessions bigint, latest_exp bigint) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    now_at bigint := coalesce(now_or_null, latchkey_now());
+    removed signing_keys;
+    newest text;
+    head record;
+BEGIN
+    PERFORM 1 FROM feed_head FOR UPDATE;
+    DELETE FROM signing_keys k WHERE k.kid = gone RETURNING * INTO removed;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    SELECT k.kid INTO newest FROM signing_keys k WHERE k.purpose = removed.purpose
+        ORDER BY k.created_at DESC, k.kid COLLATE "C" DESC LIMIT 1;
+    IF newest IS NULL THEN
+        INSERT INTO signing_keys (kid, purpose, algorithm, sealed, created_at, signs_from)
+            VALUES (spare, removed.purpose, spare_algorithm, spare_secret, now_at, now_at);
+    ELSIF removed.signs_from <= now_at AND NOT EXISTS (
+        SELECT 1 FROM signing_keys k WHERE k.purpose = removed.purpose AND k.signs_from <= now_at AND (k.created_at > removed.created_at
+            OR (k.created_at = removed.created_at AND k.kid COLLATE "C" > removed.kid COLLATE "C"))
+    ) THEN
+        UPDATE signing_keys k SET signs_from = least(k.signs_from, now_at) WHERE k.kid = newest;
+    END IF;
+    INSERT INTO audit (at, event, ip, user_agent, actor, request_id)
+        SELECT now_at, 'signing_key_removed', by_client.ip, by_client.user_agent, by_client.actor, by_client.request_id;
+    SELECT * INTO head FROM append_feed(now_at, '{}', '{}');
+    number := head.number;
+    mark := head.mark;
+    sessions := 0;
+    latest_exp := now_at / 1000 + last_exp;
+    INSERT INTO receipts (number, mark, sessions, latest_exp, at) VALUES (head.number, head.mark, 0, now_at / 1000 + last_exp, now_at);
+    RETURN NEXT;
+END $$;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Api, Credential, Parameter, Route, Success, schemas};
 use crate::error::{ApiError, Problem};
+use crate::oauth_error::OauthError;
 
 /// The document.
 pub(super) fn of(api: &Api, base_url: &str) -> Value {
@@ -54,6 +55,7 @@ impl Credential {
             Self::AccessToken => Some("access_token"),
             Self::GatewayToken => Some("gateway_token"),
             Self::AdminToken => Some("admin_token"),
+            Self::ClientSecret => Some("client_secret"),
         }
     }
 
@@ -64,6 +66,7 @@ impl Credential {
                 json!({ "type": "http", "scheme": "bearer", "bearerFormat": "at+jwt" })
             }
             Self::GatewayToken | Self::AdminToken => json!({ "type": "http", "scheme": "bearer" }),
+            Self::ClientSecret => json!({ "type": "http", "scheme": "basic" }),
         }
     }
 }
@@ -133,14 +136,71 @@ fn responses(route: &Route) -> BTreeMap<String, Value> {
             refusal(status.as_u16(), &refusals.collect::<Vec<_>>()),
         )
     }));
+    for (status, refusal) in oauth_refusals(route) {
+        let response = responses
+            .entry(status)
+            .or_insert_with(|| json!({ "content": {} }));
+        merge(response, refusal);
+    }
     responses
 }
 
+/// By status, in the shape of RFC 6749 section 5.2.
+fn oauth_refusals(route: &Route) -> BTreeMap<String, Value> {
+    let refusals = &route.oauth_refusals;
+    let statuses: BTreeSet<_> = refusals.iter().map(OauthError::status).collect();
+    let of = |status| {
+        let refusals = refusals.iter().filter(|refusal| refusal.status() == status);
+        let texts: BTreeMap<_, _> = refusals
+            .map(|refusal| (refusal.code(), refusal.description()))
+            .collect();
+        let codes: Vec<_> = texts.keys().collect();
+        let lines: Vec<_> = texts
+            .iter()
+            .map(|(code, description)| format!("`{code}`: {description}"))
+            .collect();
+        json!({
+            "description": lines.join("\n\n"),
+            "content": { "application/json": { "schema": {
+                "type": "object",
+                "required": ["error", "error_description"],
+                "properties": { "error": { "type": "string", "enum": codes }, "error_description": { "type": "string" } },
+            } } },
+        })
+    };
+    statuses
+        .into_iter()
+        .map(|status| (status.as_str().to_owned(), of(status)))
+        .collect()
+}
+
+/// What the parts before the handler refuse keeps its own media type.
+fn merge(response: &mut Value, refusal: Value) {
+    let Value::Object(members) = refusal else {
+        return;
+    };
+    for (name, value) in members {
+        match (response.get_mut(&name), value) {
+            (Some(Value::Object(known)), Value::Object(more)) => known.extend(more),
+            (Some(_), _) => {}
+            (None, value) => {
+                if let Some(response) = response.as_object_mut() {
+                    response.insert(name, value);
+                }
+            }
+        }
+    }
+}
+
 fn success(answer: &Success) -> (String, Value) {
-    let response = json!({
-        "description": answer.about,
-        "content": { answer.media_type: { "schema": answer.schema } },
-    });
+    let response = if answer.media_type.is_empty() {
+        json!({ "description": answer.about })
+    } else {
+        json!({
+            "description": answer.about,
+            "content": { answer.media_type: { "schema": answer.schema } },
+        })
+    };
     (answer.status.as_str().to_owned(), response)
 }
 

@@ -46,7 +46,7 @@ const PREFIX: &str = "LATCHKEY_";
 /// Of the environment, but no setting of the companion: the launcher's, the gateway's, and the name of the file.
 const OTHERS: [&str; 3] = ["CONFIG", "LOG", "GATEWAY_TOKEN"];
 /// Sections that the contract knows and this version does not.
-const LATER: [&str; 5] = ["clients", "roles", "cookies", "login_page", "totp"];
+const LATER: [&str; 3] = ["cookies", "login_page", "totp"];
 
 /// Reads the file, if one is named, and the variables.
 ///
@@ -109,6 +109,8 @@ fn unknown_key(tree: &Map<String, Value>, shape: &Value, above: &str) -> Option<
         };
         match (shape.get(name), value) {
             (None, _) => Some(path),
+            // Named by the operator: what each may hold its type knows.
+            (Some(Value::Object(known)), _) if known.is_empty() => None,
             (Some(known), Value::Object(inner)) => unknown_key(inner, known, &path),
             (Some(_), _) => None,
         }
@@ -302,5 +304,52 @@ mod tests {
             .map(|_| ())
             .unwrap_err();
         assert!(error.contains("trusted_hops"), "{error}");
+    }
+
+    /// CF-01, CF-02, CK-03.
+    #[test]
+    fn keys_roles_and_clients_that_cannot_be_meant_are_refused() {
+        let scopes: Vec<_> = (0..64).map(|number| format!("\"{number:064}\"")).collect();
+        let long_scopes = format!("[roles.all]\nscopes = [{}]", scopes.join(", "));
+        for (file, key) in [
+            ("[keys]\nrotate_every = \"59m\"", "keys.rotate_every"),
+            ("[keys]\npublish_ahead = \"4s\"", "keys.publish_ahead"),
+            (
+                "[keys]\nrotate_every = \"1h\"\npublish_ahead = \"31m\"",
+                "keys.publish_ahead",
+            ),
+            (
+                "old_master_key_files = [\"a\", \"b\", \"c\"]",
+                "old_master_key_files",
+            ),
+            ("[roles.\"a,b\"]\nscopes = []", "roles.a,b"),
+            ("[roles.teller]\nscopes = [\"a b\"]", "roles.teller.scopes"),
+            ("[roles.teller]\nscops = [\"a\"]", "roles.teller.scops"),
+            ("[roles]\nteller = \"a\"", "roles.teller"),
+            (&long_scopes, "roles"),
+            ("[[clients]]\nid = \"a\"", "clients[0]"),
+            (
+                "[[clients]]\nid = \"a:b\"\nsecret_file = \"x\"",
+                "clients[0].id",
+            ),
+            (
+                "[[clients]]\nid = \"latchkey\"\nsecret_file = \"x\"",
+                "clients[0].id",
+            ),
+            (
+                "[[clients]]\nid = \"a\"\nsecret_file = \"x\"\n[[clients]]\nid = \"a\"\nsecret_file = \"x\"",
+                "clients[1].id",
+            ),
+            (
+                "[[clients]]\nid = \"a\"\nsecret = \"x\"\nsecret_file = \"x\"",
+                "clients[0]",
+            ),
+        ] {
+            let error = with(Some(file), &[]).map(|_| ()).unwrap_err();
+            assert!(
+                error.starts_with(&format!("configuration refused: {key}")),
+                "{file}: {error}"
+            );
+        }
     }
 }

@@ -225,7 +225,7 @@ fn ids(sessions: &[SessionId]) -> Vec<&[u8]> {
 }
 
 /// What has just been committed.
-fn fresh(row: &Row) -> Outcome<Revocation> {
+pub(super) fn fresh(row: &Row) -> Outcome<Revocation> {
     let (number, mark) = numbered(row)?;
     Ok(Revocation {
         number,

@@ -1,4 +1,4 @@
-//! The feed: pages' reads, the head, signing keys. Numbers are given by the schema's `append_feed` alone.
+//! The feed: pages' reads, the head. Numbers are given by the schema's `append_feed` alone.
 
 use std::sync::Arc;
 
@@ -8,12 +8,10 @@ use tokio::sync::watch;
 use tokio_postgres::Row;
 
 use super::columns::{bytes, get, int, mark, maybe_bytes, maybe_mark, millis, seconds, uint};
-use super::work::{Db, Write, ask};
+use super::work::{Db, ask};
 use super::{Postgres, follow};
 use crate::clock::Millis;
-use crate::store::{
-    CursorFound, FeedRead, FeedRows, History, Outcome, SealedKey, SealedKeys, StoreError, key_words,
-};
+use crate::store::{CursorFound, FeedRead, FeedRows, History, Outcome, StoreError};
 use crate::witness::{Testimony, Witness, is_known};
 
 #[async_trait]
@@ -161,63 +159,6 @@ fn found(cursor: Cursor, row: Option<Mark>, head: Cursor) -> CursorFound {
     } else {
         CursorFound::Pruned
     }
-}
-
-pub(super) async fn keys(db: Db<'_>) -> Outcome<SealedKeys> {
-    const KEYS: &str = "
-        SELECT keys, kid, purpose, algorithm, sealed FROM feed_head LEFT JOIN signing_keys ON true ORDER BY created_at, kid";
-    let rows = db.rows(KEYS, &[]).await?;
-    let mut stored = SealedKeys {
-        version: 0,
-        keys: Vec::new(),
-    };
-    for row in &rows {
-        stored.version = uint(row, "keys")?;
-        let Some(kid) = get::<Option<String>>(row, "kid")? else {
-            continue;
-        };
-        let (usage, algorithm) = key_words(get(row, "purpose")?, get(row, "algorithm")?)?;
-        stored.keys.push(SealedKey {
-            kid,
-            usage,
-            algorithm,
-            sealed: get(row, "sealed")?,
-        });
-    }
-    Ok(stored)
-}
-
-/// The head is locked first: of two companions that start at once the second finds the keys of the first.
-pub(super) async fn add_first_keys(write: &Write<'_>, keys: &[SealedKey]) -> Outcome<()> {
-    let db = write.db;
-    db.only_row("SELECT number FROM feed_head FOR UPDATE", &[])
-        .await?;
-    let row = db
-        .only_row("SELECT EXISTS (SELECT 1 FROM signing_keys) AS found", &[])
-        .await?;
-    if get(&row, "found")? {
-        return Ok(());
-    }
-    add_keys(write, keys).await.map(drop)
-}
-
-/// From this commit on nothing that the old keys have signed is good any more.
-pub(super) async fn replace_keys(write: &Write<'_>, keys: &[SealedKey]) -> Outcome<u64> {
-    write.db.execute("DELETE FROM signing_keys", &[]).await?;
-    add_keys(write, keys).await
-}
-
-async fn add_keys(write: &Write<'_>, keys: &[SealedKey]) -> Outcome<u64> {
-    let db = write.db;
-    for key in keys {
-        db.execute(
-            "INSERT INTO signing_keys (kid, purpose, algorithm, sealed, created_at) VALUES ($1, $2, $3, $4, $5)",
-            &[&key.kid, &key.usage.name(), &key.algorithm.name(), &key.sealed, &write.now.0],
-        )
-        .await?;
-    }
-    let append = "SELECT number FROM append_feed($1, '{}', '{}')";
-    uint(&db.only_row(append, &[&write.now.0]).await?, "number")
 }
 
 /// A receipt's mark and number, as the schema's functions give them.

@@ -1,14 +1,12 @@
-//! The schema: brought up to date under a lock, and whose it is.
+//! The schema: brought up to date under a lock.
 
 use std::time::Duration;
 
 use tokio_postgres::{Client, Error};
 
-use super::columns::get;
 use super::connect::{Address, OpenError};
-use super::work::{Db, because};
+use super::work::because;
 use crate::clock::Millis;
-use crate::store::Outcome;
 
 mod migrations {
     refinery::embed_migrations!("migrations/postgres");
@@ -72,19 +70,4 @@ pub(super) async fn connect(address: &Address) -> Result<Client, Error> {
         let _ = connection.await;
     });
     Ok(client)
-}
-
-pub(super) async fn has_master_key(db: Db<'_>) -> Outcome<bool> {
-    let find = "SELECT EXISTS (SELECT 1 FROM meta WHERE name = 'master_key') AS found";
-    get(&db.only_row(find, &[]).await?, "found")
-}
-
-/// The first key that comes stays.
-pub(super) async fn is_master_key(db: Db<'_>, check_value: [u8; 32]) -> Outcome<bool> {
-    let check_value = check_value.as_slice();
-    let keep =
-        "INSERT INTO meta (name, value) VALUES ('master_key', $1) ON CONFLICT (name) DO NOTHING";
-    db.execute(keep, &[&check_value]).await?;
-    let compare = "SELECT value = $1 AS same FROM meta WHERE name = 'master_key'";
-    get(&db.only_row(compare, &[&check_value]).await?, "same")
 }

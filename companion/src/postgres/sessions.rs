@@ -7,7 +7,9 @@ use token::{SessionId, Subject, UnixTime};
 use tokio_postgres::Row;
 
 use super::audit::{self, Event};
-use super::columns::{bytes, int, list, list_text, millis, seconds, session, span_millis, uint};
+use super::columns::{
+    bytes, get, int, list, list_text, millis, seconds, session, span_millis, uint,
+};
 use super::ending::{Also, Ending};
 use super::work::{Commit, Db, Done, Write, ask, end, transaction};
 use super::{Postgres, ending};
@@ -37,7 +39,11 @@ impl Sessions for Postgres {
     }
 
     async fn live_session(&self, session: SessionId, account: Subject) -> Outcome<Option<Session>> {
-        ask!(self, |db, now| live(db, now, session, account))
+        ask!(self, |db, now| live(db, now, session, Some(account)))
+    }
+
+    async fn usable_session(&self, session: SessionId) -> Outcome<Option<Session>> {
+        ask!(self, |db, now| live(db, now, session, None))
     }
 
     async fn sessions_of(&self, account: Subject) -> Outcome<Vec<Session>> {
@@ -97,7 +103,8 @@ pub(super) async fn open(write: &Write<'_>, login: &Login) -> Outcome<Done<Optio
             created_at, last_seen_at, idle_deadline, absolute_deadline, ip, user_agent, label, delivery)
         SELECT $1, id, 0, $2, $3, $4, $5, $6, $7, $2, $2, $8, $9, $10, $11, $12, $15
         FROM accounts WHERE id = $13 AND is_active AND login_epoch = $14 FOR NO KEY UPDATE
-        RETURNING *, (SELECT roles FROM accounts WHERE accounts.id = sessions.account) AS roles";
+        RETURNING *, (SELECT roles FROM accounts WHERE accounts.id = sessions.account) AS roles,
+            (SELECT email FROM accounts WHERE accounts.id = sessions.account) AS email, (SELECT keys FROM feed_head) AS keys";
     let (db, now) = (write.db, write.now);
     let absolute = now.plus(login.lifetimes.absolute);
     let idle = now.plus(login.lifetimes.idle).min(absolute);
@@ -176,7 +183,8 @@ pub(super) async fn rotate(ending: Ending<'_>, refresh: &Refresh) -> Outcome<Rot
         FROM (SELECT coalesce($6, latchkey_now()) AS ms) AS now
         WHERE id = $7 AND generation = $8 AND ended_at IS NULL AND idle_deadline > now.ms AND absolute_deadline > now.ms
             AND EXISTS (SELECT 1 FROM accounts WHERE accounts.id = sessions.account AND is_active)
-        RETURNING sessions.*, now.ms, (SELECT roles FROM accounts WHERE accounts.id = sessions.account) AS roles";
+        RETURNING sessions.*, now.ms, (SELECT roles FROM accounts WHERE accounts.id = sessions.account) AS roles,
+            (SELECT email FROM accounts WHERE accounts.id = sessions.account) AS email, (SELECT keys FROM feed_head) AS keys";
     let access = i64::try_from(refresh.lifetimes.access.as_secs()).unwrap_or(i64::MAX);
     let rotated = ending
         .db
@@ -209,7 +217,7 @@ pub(super) async fn rotate(ending: Ending<'_>, refresh: &Refresh) -> Outcome<Rot
 
 async fn refused(ending: Ending<'_>, refresh: &Refresh) -> Outcome<Rotation> {
     const FIND: &str = "
-        SELECT sessions.*, roles, now.ms
+        SELECT sessions.*, roles, email, now.ms, (SELECT keys FROM feed_head) AS keys
         FROM sessions JOIN accounts ON accounts.id = sessions.account,
             (SELECT coalesce($2, latchkey_now()) AS ms) AS now
         WHERE sessions.id = $1 AND ended_at IS NULL AND idle_deadline > now.ms AND absolute_deadline > now.ms AND is_active";
@@ -254,6 +262,8 @@ fn minted(row: &Row, now: Millis, exp: UnixTime) -> Outcome<Minted> {
         exp,
         session: session(row)?,
         roles: list(row, "roles")?,
+        email: get(row, "email")?,
+        keys: uint(row, "keys")?,
     })
 }
 
@@ -261,19 +271,19 @@ pub(super) async fn live(
     db: Db<'_>,
     now: Option<Millis>,
     wanted: SessionId,
-    account: Subject,
+    account: Option<Subject>,
 ) -> Outcome<Option<Session>> {
     const LIVE: &str = "
         SELECT sessions.* FROM sessions JOIN accounts ON accounts.id = sessions.account,
             (SELECT coalesce($3, latchkey_now()) AS ms) AS now
-        WHERE sessions.id = $1 AND account = $2 AND ended_at IS NULL
+        WHERE sessions.id = $1 AND ($2::bytea IS NULL OR account = $2) AND ended_at IS NULL
             AND idle_deadline > now.ms AND absolute_deadline > now.ms AND is_active";
     let row = db
         .row(
             LIVE,
             &[
                 &wanted.as_bytes().as_slice(),
-                &account.as_bytes().as_slice(),
+                &account.as_ref().map(|id| id.as_bytes().as_slice()),
                 &now.map(|now| now.0),
             ],
         )

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::api::{Api, Credential, Route, delete, get, post, schemas};
 use crate::config::Settings;
 use crate::error::{self, ApiError};
-use crate::{accounts, login, receipts, sessions, tokens};
+use crate::oauth_error::OauthError;
+use crate::{accounts, login, oauth, receipts, sessions, tokens};
 
 const ABOUT: &str = "Accounts, sessions and tokens.
 
@@ -19,6 +20,7 @@ pub fn api() -> Api {
     Api::new(ABOUT)
         .group("Sign-up and codes", codes())
         .group("Sessions", sessions())
+        .group("OAuth clients", oauth())
         .group("Metadata", metadata())
 }
 
@@ -90,6 +92,61 @@ fn sessions() -> Vec<Route> {
     ]
 }
 
+fn oauth() -> Vec<Route> {
+    const EITHER: [Credential; 2] = [Credential::Nothing, Credential::ClientSecret];
+    let form = |parameter: &str, about: &str| {
+        json!({
+            "type": "object",
+            "required": [parameter],
+            "properties": {
+                parameter: { "type": "string", "minLength": 1, "description": about },
+                "client_id": { "type": "string" },
+                "client_secret": { "type": "string" },
+                "token_type_hint": { "type": "string" },
+            },
+        })
+    };
+    let refresh = json!({
+        "type": "object",
+        "required": ["grant_type", "refresh_token"],
+        "properties": {
+            "grant_type": schemas::one_of(&["refresh_token"]),
+            "refresh_token": { "type": "string", "minLength": 1 },
+            "client_id": { "type": "string" },
+            "client_secret": { "type": "string" },
+            "scope": { "type": "string" },
+        },
+    });
+    vec![
+        post("/auth/oauth/token", oauth::token)
+            .does(
+                "oauth_token",
+                "Rotates a refresh token (RFC 6749 section 6).",
+            )
+            .takes_form(&EITHER, refresh)
+            .answers::<oauth::Tokens>(StatusCode::OK, "The next tokens.")
+            .refuses_clients([OauthError::InvalidGrant, OauthError::UnsupportedGrantType]),
+        post("/auth/oauth/revoke", oauth::revoke)
+            .does(
+                "oauth_revoke",
+                "Ends the session of an access or refresh token (RFC 7009).",
+            )
+            .takes_form(&EITHER, form("token", "An access or refresh token."))
+            .answers_nothing(StatusCode::OK, "The session has ended, or there was none."),
+        post("/auth/oauth/introspect", oauth::introspect)
+            .does(
+                "oauth_introspect",
+                "Says what a token is (RFC 7662). Needs a client that may ask.",
+            )
+            .takes_form(
+                &[Credential::ClientSecret],
+                form("token", "An access or refresh token."),
+            )
+            .answers::<oauth::Known>(StatusCode::OK, "What it is.")
+            .refuses_clients([OauthError::UnauthorizedClient]),
+    ]
+}
+
 fn metadata() -> Vec<Route> {
     let keys = json!({
         "type": "object",
@@ -109,6 +166,12 @@ fn metadata() -> Vec<Route> {
         } } },
     });
     vec![
+        get("/.well-known/oauth-authorization-server", oauth::metadata)
+            .does(
+                "oauth_metadata",
+                "What OAuth clients need to know (RFC 8414).",
+            )
+            .answers::<oauth::Metadata>(StatusCode::OK, "The metadata."),
         get("/.well-known/jwks.json", super::key_set)
             .does(
                 "key_set",

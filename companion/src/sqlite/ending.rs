@@ -160,7 +160,7 @@ pub(super) fn revoke_unknown(
     note(write, number, 1, exp).map(Some)
 }
 
-fn note(
+pub(super) fn note(
     write: &Write<'_>,
     number: u64,
     sessions: usize,

@@ -1,8 +1,7 @@
-//! The feed: numbers, marks, pages' reads, signing keys.
+//! The feed: numbers, marks, pages' reads.
 
 use async_trait::async_trait;
-use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension as _, named_params, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use token::{Cursor, Mark, Page, SessionId, UnixTime};
 use tokio::sync::watch;
 
@@ -11,9 +10,7 @@ use super::columns::{int, mark, seconds, uint};
 use super::readers::Read;
 use super::writer::Write;
 use crate::entropy;
-use crate::store::{
-    CursorFound, FeedRead, FeedRows, History, Outcome, SealedKey, SealedKeys, key_words,
-};
+use crate::store::{CursorFound, FeedRead, FeedRows, History, Outcome};
 
 #[async_trait]
 impl FeedRows for Sqlite {
@@ -30,6 +27,11 @@ struct Head {
     number: u64,
     mark: Mark,
     keys: u64,
+}
+
+/// The number of the last change of the key set; 0 before the first.
+pub(super) fn keys_version(db: &Connection) -> rusqlite::Result<u64> {
+    Ok(head(db)?.map_or(0, |head| head.keys))
 }
 
 fn head(db: &Connection) -> rusqlite::Result<Option<Head>> {
@@ -53,7 +55,7 @@ pub(super) fn publish(
 }
 
 /// Gives the next number to a change of the key set.
-fn publish_keys(write: &Write<'_>) -> rusqlite::Result<u64> {
+pub(super) fn publish_keys(write: &Write<'_>) -> rusqlite::Result<u64> {
     let number = append(write, None)?;
     write
         .db
@@ -172,59 +174,4 @@ fn find(db: &Connection, head: &Head, cursor: Cursor) -> rusqlite::Result<Cursor
         None if cursor.number > head.number => CursorFound::RolledBack,
         None => CursorFound::Pruned,
     })
-}
-
-pub(super) fn keys(read: &Read<'_>) -> rusqlite::Result<SealedKeys> {
-    let version = head(read.db)?.map_or(0, |head| head.keys);
-    let mut statement = read.db.prepare_cached(
-        "SELECT kid, purpose, algorithm, sealed FROM signing_keys ORDER BY created_at, kid",
-    )?;
-    let rows = statement.query_map([], |row| {
-        let (usage, algorithm): (String, String) = (row.get("purpose")?, row.get("algorithm")?);
-        let (usage, algorithm) = key_words(&usage, &algorithm).map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error))
-        })?;
-        Ok(SealedKey {
-            kid: row.get("kid")?,
-            usage,
-            algorithm,
-            sealed: row.get("sealed")?,
-        })
-    })?;
-    Ok(SealedKeys {
-        version,
-        keys: rows.collect::<rusqlite::Result<_>>()?,
-    })
-}
-
-pub(super) fn add_first_keys(write: &Write<'_>, keys: &[SealedKey]) -> rusqlite::Result<()> {
-    if write
-        .db
-        .query_row("SELECT EXISTS (SELECT 1 FROM signing_keys)", [], |row| {
-            row.get(0)
-        })?
-    {
-        return Ok(());
-    }
-    add_keys(write, keys).map(drop)
-}
-
-/// From this commit on nothing that the old keys have signed is good any more.
-pub(super) fn replace_keys(write: &Write<'_>, keys: &[SealedKey]) -> rusqlite::Result<u64> {
-    write.db.execute("DELETE FROM signing_keys", [])?;
-    add_keys(write, keys)
-}
-
-fn add_keys(write: &Write<'_>, keys: &[SealedKey]) -> rusqlite::Result<u64> {
-    for key in keys {
-        write.db.execute(
-            "INSERT INTO signing_keys (kid, purpose, algorithm, sealed, created_at)
-             VALUES (:kid, :purpose, :algorithm, :sealed, :now)",
-            named_params! {
-                ":kid": key.kid, ":purpose": key.usage.name(), ":algorithm": key.algorithm.name(),
-                ":sealed": key.sealed, ":now": write.now.0,
-            },
-        )?;
-    }
-    publish_keys(write)
 }

@@ -10,7 +10,7 @@ use super::audit::{self, Event};
 use super::columns::{id, int, list, list_text, millis, seconds, session};
 use super::readers::Read;
 use super::writer::Write;
-use super::{Sqlite, ending, outbox};
+use super::{Sqlite, ending, feed, outbox};
 use crate::clock::Millis;
 use crate::errand;
 use crate::receipt::Revocation;
@@ -33,7 +33,13 @@ impl Sessions for Sqlite {
 
     async fn live_session(&self, session: SessionId, account: Subject) -> Outcome<Option<Session>> {
         self.readers
-            .read(move |read| live(read, session, account))
+            .read(move |read| live(read, session, Some(account)))
+            .await
+    }
+
+    async fn usable_session(&self, session: SessionId) -> Outcome<Option<Session>> {
+        self.readers
+            .read(move |read| live(read, session, None))
             .await
     }
 
@@ -243,32 +249,38 @@ fn expiry(now: Millis, access: Duration, absolute_deadline: Millis) -> UnixTime 
 }
 
 fn minted(write: &Write<'_>, session: Session, exp: UnixTime) -> rusqlite::Result<Minted> {
-    let roles = write.db.query_row(
-        "SELECT roles FROM accounts WHERE id = ?1",
+    let (roles, email) = write.db.query_row(
+        "SELECT roles, email FROM accounts WHERE id = ?1",
         [session.account.as_bytes()],
-        |row| list(row, "roles"),
+        |row| Ok((list(row, "roles")?, row.get("email")?)),
     )?;
     Ok(Minted {
         iat: write.now.seconds(),
         exp,
         session,
         roles,
+        email,
+        keys: feed::keys_version(write.db)?,
     })
 }
 
 pub(super) fn live(
     read: &Read<'_>,
     wanted: SessionId,
-    account: Subject,
+    account: Option<Subject>,
 ) -> rusqlite::Result<Option<Session>> {
     read.db
         .prepare_cached(
             "SELECT sessions.* FROM sessions JOIN accounts ON accounts.id = sessions.account
-             WHERE sessions.id = ?1 AND account = ?2 AND ended_at IS NULL
+             WHERE sessions.id = ?1 AND (?2 IS NULL OR account = ?2) AND ended_at IS NULL
                  AND idle_deadline > ?3 AND absolute_deadline > ?3 AND is_active = 1",
         )?
         .query_row(
-            params![wanted.as_bytes(), account.as_bytes(), read.now.0],
+            params![
+                wanted.as_bytes(),
+                account.as_ref().map(Subject::as_bytes),
+                read.now.0
+            ],
             session,
         )
         .optional()

@@ -24,6 +24,9 @@ pub trait Sessions: Send + Sync {
     /// A session that can be used, of an account that can.
     async fn live_session(&self, session: SessionId, account: Subject) -> Outcome<Option<Session>>;
 
+    /// A session that can be used, of an account that can, whosever it is.
+    async fn usable_session(&self, session: SessionId) -> Outcome<Option<Session>>;
+
     /// The sessions of an account that can be used, newest first.
     async fn sessions_of(&self, account: Subject) -> Outcome<Vec<Session>>;
 
@@ -136,6 +139,10 @@ pub struct Minted {
     pub session: Session,
     /// The roles of the account.
     pub roles: Vec<String>,
+    /// Its address.
+    pub email: String,
+    /// The feed number of the key set's last change: a key that was removed before signs nothing any more.
+    pub keys: u64,
 }
 
 /// A session.

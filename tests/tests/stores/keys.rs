@@ -1,6 +1,6 @@
-//! The master key's check value, and the signing keys.
+//! The first signing keys.
 
-use companion::store::SealedKey;
+use companion::store::{SealedKey, StoredKey};
 use token::Cursor;
 
 use crate::bench::{Bench, at_once, key_set};
@@ -17,30 +17,8 @@ fn told(keys: &[SealedKey]) -> Vec<(String, String, Vec<u8>)> {
     told
 }
 
-pub async fn an_empty_store_takes_the_first_master_key_and_no_other(bench: &Bench) {
-    assert!(!bench.store.has_master_key().await.unwrap());
-    assert!(bench.store.is_master_key([1; 32]).await.unwrap());
-    for store in [&bench.store, &bench.other] {
-        assert!(store.has_master_key().await.unwrap());
-        assert!(!store.is_master_key([2; 32]).await.unwrap());
-        assert!(store.is_master_key([1; 32]).await.unwrap());
-    }
-}
-
-pub async fn of_many_master_keys_at_once_one_is_taken(bench: &Bench) {
-    let taken = at_once(bench, 8, |number, store| async move {
-        let check_value = [u8::try_from(number).unwrap(); 32];
-        store.is_master_key(check_value).await.unwrap()
-    })
-    .await;
-    assert_eq!(taken.iter().filter(|is_taken| **is_taken).count(), 1);
-    for (number, is_taken) in taken.into_iter().enumerate() {
-        let check_value = [u8::try_from(number).unwrap(); 32];
-        assert_eq!(
-            bench.other.is_master_key(check_value).await.unwrap(),
-            is_taken
-        );
-    }
+fn stored(keys: &[StoredKey]) -> Vec<SealedKey> {
+    keys.iter().map(|stored| stored.key.clone()).collect()
 }
 
 pub async fn an_empty_store_has_no_keys(bench: &Bench) {
@@ -54,7 +32,7 @@ pub async fn the_first_keys_are_number_1_of_the_feed(bench: &Bench) {
     for store in [&bench.store, &bench.other] {
         let keys = store.keys().await.unwrap();
         assert_eq!(keys.version, 1);
-        assert_eq!(told(&keys.keys), told(&key_set("first")));
+        assert_eq!(told(&stored(&keys.keys)), told(&key_set("first")));
         let read = store.read_feed(Cursor::START).await.unwrap();
         assert_eq!((read.seq, read.keys), (1, 1));
         assert!(read.has_rows && !read.more && read.mark.is_some());
@@ -68,7 +46,7 @@ pub async fn there_are_first_keys_only_once(bench: &Bench) {
     bench.other.add_first_keys(key_set("second")).await.unwrap();
     let keys = bench.store.keys().await.unwrap();
     assert_eq!(keys.version, 1);
-    assert_eq!(told(&keys.keys), told(&key_set("first")));
+    assert_eq!(told(&stored(&keys.keys)), told(&key_set("first")));
     assert_eq!(bench.head().await, head);
 }
 
@@ -90,7 +68,7 @@ pub async fn of_many_first_key_sets_at_once_one_is_kept_whole(bench: &Bench) {
     .await;
     let keys = bench.store.keys().await.unwrap();
     assert_eq!(keys.version, 1);
-    let is_kept = |number: usize| told(&keys.keys) == told(&key_set(&number.to_string()));
+    let is_kept = |number: usize| told(&stored(&keys.keys)) == told(&key_set(&number.to_string()));
     assert_eq!((0..8).filter(|number| is_kept(*number)).count(), 1);
     assert_eq!(bench.head().await.number, 1);
 }

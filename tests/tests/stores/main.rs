@@ -12,8 +12,10 @@ mod dead_letters;
 mod ending;
 mod feed;
 mod gateways;
+mod key_changes;
 mod keys;
 mod limits;
+mod master_keys;
 mod outbox;
 mod pending;
 mod prune;
@@ -68,9 +70,23 @@ fn run(open: impl AsyncFnOnce() -> Bench, case: impl AsyncFnOnce(&Bench)) {
 }
 
 on_every_store! {
+    master_keys {
+        an_empty_store_belongs_to_no_master_key,
+        a_version_that_was_noted_stays_what_it_is,
+        of_many_keys_at_once_one_becomes_the_version,
+    }
+    key_changes {
+        a_key_is_published_at_once_and_signs_later,
+        of_many_changes_of_one_set_one_is_made,
+        a_retired_key_leaves_with_a_number,
+        a_removed_key_is_gone_at_once_and_the_next_signs,
+        the_last_key_of_a_use_gives_way_to_the_spare,
+        without_a_key_that_does_not_sign_nothing_starts_early,
+        a_key_can_be_sealed_anew,
+        what_is_minted_names_the_key_set,
+        the_first_keys_sign_at_once,
+    }
     keys {
-        an_empty_store_takes_the_first_master_key_and_no_other,
-        of_many_master_keys_at_once_one_is_taken,
         an_empty_store_has_no_keys,
         the_first_keys_are_number_1_of_the_feed,
         there_are_first_keys_only_once,

@@ -51,11 +51,14 @@ pub async fn a_login_opens_the_session_that_it_describes(bench: &Bench) {
         exp,
         session,
         roles,
+        email,
+        keys,
     } = bench.open(login).await;
     let now = bench.clock.now();
     assert_eq!(iat, now.seconds());
     assert_eq!(exp, now.seconds().plus(LIFETIMES.access));
     assert!(roles.is_empty());
+    assert_eq!((email.as_str(), keys), (alice.email.as_str(), 1));
     assert_eq!((session.id, session.account), (id, alice.id));
     assert_eq!((session.generation, session.mac_key_version), (0, 7));
     let login = Level {
@@ -74,6 +77,8 @@ pub async fn a_login_opens_the_session_that_it_describes(bench: &Bench) {
     for store in [&bench.store, &bench.other] {
         let live = store.live_session(id, alice.id).await.unwrap().unwrap();
         assert_eq!(format!("{live:?}"), told);
+        let usable = store.usable_session(id).await.unwrap().unwrap();
+        assert_eq!(format!("{usable:?}"), told);
         let all = store.sessions_of(alice.id).await.unwrap();
         assert_eq!(format!("{all:?}"), format!("[{told}]"));
     }
