@@ -102,6 +102,17 @@ impl App {
         Ok(())
     }
 
+    /// The same in a call of an owner, whose token holds: the limit of all that have none is not concerned.
+    ///
+    /// # Errors
+    /// [`ApiError::RateLimited`], [`ApiError::Unavailable`].
+    pub async fn take_from_owner(&self, limits: Vec<(Name, Limit)>) -> Result<(), ApiError> {
+        match self.store.take(limits).await? {
+            Some(wait) => Err(ApiError::RateLimited(wait)),
+            None => Ok(()),
+        }
+    }
+
     fn total(&self, full_at: Option<Micros>, now: Millis) -> Result<Micros, ApiError> {
         let total = self.settings.limits.unauthenticated_total;
         total.take(full_at, now).map_err(ApiError::RateLimited)

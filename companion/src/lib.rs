@@ -1,9 +1,9 @@
 //! Latchkey's companion: owns accounts, passwords, codes, sessions and refresh tokens, and publishes every revocation.
 //!
 //! A request comes in through `server` and `routes`, is read by `request` and, where it needs one, by `owner`; a feature's file
-//! (`accounts`, `login`, `sessions`, `gateway`) does the work and answers, or refuses with an `error`.
+//! (`sign_up`, `challenges`, `recovery`, `login`, `sessions`, `gateway`) does the work and answers, or refuses with an `error`.
 //!
-//! The rules know neither HTTP nor SQL: `rotation`, `receipt`, `throttle`, `code`, `password`, `email`, `address`. What must last is
+//! The rules know neither HTTP nor SQL: `rotation`, `receipt`, `throttle`, `code`, `password`, `common`, `email`, `address`. What must last is
 //! behind `store`, a trait whose methods are facts, each one transaction; `sqlite` is the embedded one, `postgres` the one that several
 //! companions share.
 //!
@@ -13,18 +13,21 @@
 
 #![forbid(unsafe_code)]
 
-pub mod accounts;
+pub mod account;
 pub mod address;
 pub mod admin;
 pub mod api;
 pub mod app;
 pub mod backoff;
 pub mod certificate;
+pub mod challenges;
 pub mod clock;
 pub mod code;
+pub mod common;
 pub mod config;
 pub mod delivery;
 pub mod email;
+pub mod email_change;
 pub mod entropy;
 pub mod errand;
 pub mod error;
@@ -52,9 +55,11 @@ pub mod operation;
 pub mod outbox;
 pub mod owner;
 pub mod password;
+pub mod password_change;
 pub mod postgres;
 pub mod receipt;
 pub mod receipts;
+pub mod recovery;
 pub mod request;
 pub mod request_id;
 pub mod retention;
@@ -65,6 +70,7 @@ pub mod secret;
 pub mod server;
 pub mod service;
 pub mod sessions;
+pub mod sign_up;
 pub mod span;
 pub mod sqlite;
 pub mod store;

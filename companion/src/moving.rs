@@ -180,7 +180,13 @@ pub static TABLES: [Table; 18] = [
     ),
     numbered(
         "attempts",
-        &[("id", Int), ("email", Text), ("purpose", Text), ("at", Int)],
+        &[
+            ("id", Int),
+            ("email", Text),
+            ("purpose", Text),
+            ("at", Int),
+            ("account", Bytes),
+        ],
     ),
     numbered(
         "outbox",

@@ -6,16 +6,17 @@ mod figures;
 use std::sync::Arc;
 use std::time::Duration;
 
+use token::Subject;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::backoff::{self, Next};
 use crate::clock::Millis;
-use crate::code;
+use crate::code::{self, Binding, Purpose};
 use crate::config::{self, Limits};
 use crate::entropy;
 use crate::mail::{Failure, Letter, Mailer, Secrets};
-use crate::store::{Errand, Name, NextErrand, Outcome, Prepared, Store};
+use crate::store::{DrawnCode, Errand, Mail, Name, NextErrand, Outcome, Prepared, Store};
 use crate::throttle::Limit;
 use crate::vault::Vault;
 
@@ -99,18 +100,10 @@ impl Worker {
         if self.is_beyond_budget(&errand).await? {
             return self.store.finish_errand(errand.id).await;
         }
-        let drawn = errand.code.as_ref().map(|binding| {
-            let code = code::draw();
-            let mac = self.vault.code_mac(
-                binding.purpose.name(),
-                binding.challenge,
-                &binding.email,
-                &code,
-            );
-            (code, mac)
-        });
-        let mac = drawn.as_ref().map(|(_, mac)| *mac);
-        let (to, mail) = match self.store.prepare_mail(errand.id, mac).await? {
+        let purpose = errand.code.as_ref().map(|binding| binding.purpose);
+        let drawn = errand.code.as_ref().map(|binding| self.draw(binding));
+        let (secrets, drawn) = drawn.unzip();
+        let (to, mail) = match self.store.prepare_mail(errand.id, drawn).await? {
             Prepared::Later => return Ok(()),
             Prepared::Nothing => return self.store.finish_errand(errand.id).await,
             Prepared::Send { to, mail } => (to, mail),
@@ -119,11 +112,8 @@ impl Worker {
         let letter = Letter {
             to,
             mail,
-            purpose: errand.code.as_ref().map(|binding| binding.purpose),
-            secrets: Secrets {
-                code: drawn.map(|(code, _)| code),
-                long_code: None,
-            },
+            purpose,
+            secrets: carried(mail, secrets.unwrap_or_default()),
             now,
         };
         self.count(now);
@@ -176,11 +166,25 @@ impl Worker {
         else {
             return Ok(false);
         };
-        let limits = mail_limits(&self.vault, &self.limits, &binding.email);
-        self.store
-            .take(limits.into())
-            .await
-            .map(|wait| wait.is_some())
+        let (account, email) = (binding.account, &binding.email);
+        let limits = mail_limits(&self.vault, &self.limits, binding.purpose, account, email);
+        self.store.take(limits).await.map(|wait| wait.is_some())
+    }
+
+    /// The code in the mail, and what is stored of it. Which of the two it carries, its kind says.
+    fn draw(&self, binding: &Binding) -> (Secrets, DrawnCode) {
+        let (short, long) = (code::draw(), code::draw_long());
+        let drawn = DrawnCode {
+            mac: self.vault.code_mac(binding, &short),
+            long_mac: self.vault.code_mac(binding, &long),
+            binding: binding.clone(),
+        };
+        let is_recovery = binding.purpose == Purpose::Recovery;
+        let secrets = Secrets {
+            code: Some(short),
+            long_code: is_recovery.then_some(long),
+        };
+        (secrets, drawn)
     }
 
     /// The budget of all together only alarms.
@@ -198,12 +202,45 @@ impl Worker {
     }
 }
 
-/// How much mail an address may be sent because somebody asked for it: in a row, within an hour, within a day.
-pub fn mail_limits(vault: &Vault, limits: &Limits, email: &str) -> [(Name, Limit); 3] {
-    [
-        ("mail_per_email", limits.mail_per_email),
-        ("mail_per_email_hourly", limits.mail_per_email_hourly),
-        ("mail_per_email_daily", limits.mail_per_email_daily),
-    ]
-    .map(|(name, limit)| (vault.limiter_name(name, email), limit))
+/// Those of the codes that the mail is to carry: the others open nothing.
+fn carried(mail: Mail, secrets: Secrets) -> Secrets {
+    Secrets {
+        code: secrets.code.filter(|_| mail.has_code()),
+        long_code: secrets.long_code.filter(|_| mail.has_long_code()),
+    }
+}
+
+/// How much mail may be sent because somebody asked for it: in a row, within an hour, within a day. What only an account's owner can ask
+/// for counts for the account: a stranger uses nothing of it up.
+pub fn mail_limits(
+    vault: &Vault,
+    limits: &Limits,
+    purpose: Purpose,
+    account: Option<Subject>,
+    email: &str,
+) -> Vec<(Name, Limit)> {
+    let of = |subject: &str| {
+        [
+            ("mail_per_email", limits.mail_per_email),
+            ("mail_per_email_hourly", limits.mail_per_email_hourly),
+            ("mail_per_email_daily", limits.mail_per_email_daily),
+        ]
+        .map(|(name, limit)| (vault.limiter_name(name, subject), limit))
+    };
+    let owner = account
+        .map(|account| account.to_string())
+        .unwrap_or_default();
+    match purpose {
+        Purpose::Activation => of(email).into(),
+        Purpose::Recovery => {
+            let recovery = vault.limiter_name("recovery_per_email", email);
+            [
+                vec![(recovery, limits.recovery_per_email)],
+                of(email).into(),
+            ]
+            .concat()
+        }
+        Purpose::StepUp | Purpose::Login => of(&owner).into(),
+        Purpose::EmailChange => [of(&owner), of(email)].concat(),
+    }
 }

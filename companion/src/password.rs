@@ -2,6 +2,7 @@
 
 use zeroize::Zeroizing;
 
+use crate::common::is_common;
 use crate::email::Email;
 
 /// Longer ones are refused before they are hashed (PW-01).
@@ -63,7 +64,7 @@ pub fn check(password: &Password, email: &Email, least_characters: usize) -> Res
     let beginning: Zeroizing<String> =
         Zeroizing::new(text.chars().take(ESTIMATED_CHARACTERS).collect());
     let is_guessable = zxcvbn::zxcvbn(&beginning, &context).score() < zxcvbn::Score::Two;
-    if is_guessable {
+    if is_guessable || is_common(text, &context) {
         Err(Weakness::EasyToGuess)
     } else {
         Ok(())

@@ -142,6 +142,21 @@ pub async fn answer(
     Ok((status, Answer(body(app, &revocation, &progress))).into_response())
 }
 
+/// The answer of a call that has ended these sessions, or had none to end.
+///
+/// # Errors
+/// As [`answer`].
+pub async fn of(
+    app: &App,
+    revocation: Option<Revocation>,
+    patience: Patience,
+) -> Result<Response, ApiError> {
+    match revocation {
+        Some(revocation) => answer(app, revocation, patience).await,
+        None => Ok(nothing()),
+    }
+}
+
 /// There was nothing to end.
 pub fn nothing() -> Response {
     Answer(Receipt { revocation: None }).into_response()

@@ -26,7 +26,7 @@ pub struct Pruned {
 }
 
 /// All kinds.
-pub const PRUNED: [Pruned; 10] = [
+pub const PRUNED: [Pruned; 11] = [
     Pruned { table: "challenges", which: "created_at < :before", age: SHORT },
     Pruned { table: "attempts", which: "at < :before", age: SHORT },
     // Dead letters stay for as long as the settings say.
@@ -34,6 +34,12 @@ pub const PRUNED: [Pruned; 10] = [
     Pruned { table: "mails_sent", which: "at < :before", age: SHORT },
     Pruned { table: "sessions", which: "ended_at < :before", age: LONG },
     Pruned { table: "sessions", which: "absolute_deadline < :before", age: LONG },
+    // After its sessions, which refer to it.
+    Pruned {
+        table: "accounts",
+        which: "deleted_at < :before AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.account = accounts.id)",
+        age: LONG,
+    },
     Pruned { table: "receipts", which: "at < :before", age: LONG },
     Pruned { table: "audit", which: "at < :before", age: AUDIT },
     Pruned { table: "gateways", which: "live_until < :before", age: SHORT },

@@ -11,6 +11,7 @@
 
 mod accounts;
 mod administration;
+mod changes;
 mod codes;
 mod dead_letters;
 mod feed;
@@ -26,16 +27,19 @@ use async_trait::async_trait;
 
 use crate::clock::Moment;
 
-pub use self::accounts::{Account, Accounts};
+pub use self::accounts::{Account, Accounts, Profile};
 pub use self::administration::{
     Administration, AuditEntry, AuditQuery, Backlog, FoundAccount, RENEWED, Sought,
 };
-pub use self::codes::{Activation, Attempt, CodeRequest, Codes, Requested, Wish};
+pub use self::changes::{Changed, Changes, EmailChange, PasswordChange, Recovery};
+pub use self::codes::{
+    Activation, Attempt, Challenge, CodeRequest, Codes, Requested, RightCode, Wish,
+};
 pub use self::dead_letters::{DeadLetter, DeadLetters, Graveyard};
 pub use self::feed::{CursorFound, FeedRead, FeedRows, History};
 pub use self::gateways::{Acknowledged, GatewayRegister, GatewaysRead, RegisteredGateway};
 pub use self::limits::{Counters, Name};
-pub use self::outbox::{CodeBinding, Errand, Mail, NextErrand, Outbox, Prepared, TAKEN};
+pub use self::outbox::{DrawnCode, Errand, Mail, NextErrand, Outbox, Prepared, TAKEN};
 pub use self::sessions::{
     Cause, Ended, Lifetimes, Login, Minted, Refresh, Rotation, Session, Sessions,
 };
@@ -74,6 +78,7 @@ pub trait Store:
     + Outbox
     + DeadLetters
     + Accounts
+    + Changes
     + Sessions
     + FeedRows
     + GatewayRegister

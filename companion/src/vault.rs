@@ -7,9 +7,10 @@ use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
-use token::{ChallengeId, MacKey, Mark};
+use token::{MacKey, Mark, Subject};
 use zeroize::Zeroizing;
 
+use crate::code::Binding;
 use crate::entropy;
 
 /// What a derived key is for.
@@ -194,17 +195,13 @@ impl Vault {
     }
 
     /// What is stored of a mailed code.
-    pub fn code_mac(
-        &self,
-        purpose: &str,
-        challenge: ChallengeId,
-        email: &str,
-        code: &str,
-    ) -> [u8; 32] {
+    pub fn code_mac(&self, binding: &Binding, code: &str) -> [u8; 32] {
+        let account = binding.account.as_ref().map(Subject::as_bytes);
         let parts = [
-            purpose.as_bytes(),
-            challenge.as_bytes(),
-            email.as_bytes(),
+            binding.purpose.name().as_bytes(),
+            binding.challenge.as_bytes(),
+            account.map_or(&[][..], |id| id.as_slice()),
+            binding.email.as_bytes(),
             code.as_bytes(),
         ];
         self.mac(Use::CodeMac, &parts)
@@ -307,7 +304,10 @@ fn open(key: &MasterKey, context: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u
 
 #[cfg(test)]
 mod tests {
+    use token::ChallengeId;
+
     use super::*;
+    use crate::code::Purpose;
 
     fn vault() -> Vault {
         Vault::new([7; 32])
@@ -323,17 +323,46 @@ mod tests {
         assert_eq!(keys.len(), Use::ALL.len());
     }
 
-    /// OT-09.
+    /// OT-04, OT-09: another purpose, challenge, account or address makes another MAC, and no two splits of the fields make one.
     #[test]
-    fn no_two_splits_of_the_fields_give_one_mac() {
-        let id = ChallengeId::from_bytes([1; 16]);
-        let mac =
-            |purpose: &str, email: &str, code: &str| vault().code_mac(purpose, id, email, code);
-        assert_ne!(
-            mac("activation", "a@b", "123456"),
-            mac("activation", "a@b1", "23456")
-        );
-        assert_ne!(mac("a", "bc", "d"), mac("ab", "c", "d"));
+    fn no_two_bindings_give_one_mac() {
+        let binding = Binding {
+            purpose: Purpose::Recovery,
+            challenge: ChallengeId::from_bytes([1; 16]),
+            account: Some(Subject::from_bytes([2; 16])),
+            email: "a@b".to_owned(),
+        };
+        let others = [
+            Binding {
+                purpose: Purpose::StepUp,
+                ..binding.clone()
+            },
+            Binding {
+                challenge: ChallengeId::from_bytes([2; 16]),
+                ..binding.clone()
+            },
+            Binding {
+                account: Some(Subject::from_bytes([1; 16])),
+                ..binding.clone()
+            },
+            Binding {
+                account: None,
+                ..binding.clone()
+            },
+            Binding {
+                email: "a@c".to_owned(),
+                ..binding.clone()
+            },
+        ];
+        let mac = vault().code_mac(&binding, "123456");
+        for other in others {
+            assert_ne!(mac, vault().code_mac(&other, "123456"), "{other:?}");
+        }
+        let shifted = Binding {
+            email: "a@b1".to_owned(),
+            ..binding
+        };
+        assert_ne!(mac, vault().code_mac(&shifted, "23456"));
     }
 
     /// ST-06 for signing keys: another row, another byte, another master key.

@@ -312,6 +312,8 @@ fn roomy() -> Limits {
         mail_per_email_hourly: plenty,
         mail_per_email_daily: plenty,
         mail_hourly_total: plenty,
+        recovery_per_address: plenty,
+        recovery_per_email: plenty,
         unauthenticated_total: plenty,
         ..Limits::default()
     }

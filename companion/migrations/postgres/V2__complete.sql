@@ -21,6 +21,10 @@ ALTER TABLE challenges ADD COLUMN delivery text;
 ALTER TABLE challenges ADD COLUMN label text;
 CREATE INDEX challenges_of_account ON challenges (account, purpose) WHERE account IS NOT NULL;
 
+-- Whose account it was at; `email` is where the code was mailed.
+ALTER TABLE attempts ADD COLUMN account bytea;
+CREATE INDEX attempts_of_account ON attempts (account, purpose, at) WHERE account IS NOT NULL;
+
 ALTER TABLE outbox ADD COLUMN session bytea;
 ALTER TABLE outbox ADD COLUMN new_email text;
 -- When it was given up, and why; the row stays to be seen.

@@ -21,6 +21,10 @@ ALTER TABLE challenges ADD COLUMN delivery TEXT;
 ALTER TABLE challenges ADD COLUMN label TEXT;
 CREATE INDEX challenges_of_account ON challenges (account, purpose) WHERE account IS NOT NULL;
 
+-- Whose account it was at; `email` is where the code was mailed.
+ALTER TABLE attempts ADD COLUMN account BLOB;
+CREATE INDEX attempts_of_account ON attempts (account, purpose, at) WHERE account IS NOT NULL;
+
 ALTER TABLE outbox ADD COLUMN session BLOB;
 ALTER TABLE outbox ADD COLUMN new_email TEXT;
 -- When it was given up, and why; the row stays to be seen.

@@ -28,6 +28,10 @@ pub struct Limits {
     pub mail_per_email_daily: Limit,
     /// Mails of all together; beyond it nothing is refused, but an alarm is raised. Per instance, in memory.
     pub mail_hourly_total: Limit,
+    /// Recoveries that are asked for.
+    pub recovery_per_address: Limit,
+    /// Recoveries that are asked for with one e-mail address.
+    pub recovery_per_email: Limit,
     /// New codes of one challenge.
     pub resend_per_challenge: Limit,
     /// Requests without a token or MAC that holds, of everybody together; per instance, in memory.
@@ -49,6 +53,8 @@ impl Default for Limits {
             mail_per_email_hourly: Limit::new(5, 5, HOUR),
             mail_per_email_daily: Limit::new(10, 10, Duration::from_secs(86_400)),
             mail_hourly_total: Limit::new(1_000, 1_000, HOUR),
+            recovery_per_address: Limit::new(5, 5, HOUR),
+            recovery_per_email: Limit::new(3, 1, HOUR),
             resend_per_challenge: Limit::new(1, 1, MINUTE),
             unauthenticated_total: Limit::new(200, 200, SECOND),
         }

@@ -79,6 +79,16 @@ const fn bundled(mail: Mail) -> (&'static str, &'static str) {
         Mail::ActivationCode => texts!("activation_code"),
         Mail::AlreadyRegistered => texts!("already_registered"),
         Mail::SignUpAgain => texts!("sign_up_again"),
+        Mail::RecoveryCode => texts!("recovery_code"),
+        Mail::RecoveryLongCode => texts!("recovery_long_code"),
+        Mail::StepUpCode => texts!("step_up_code"),
+        Mail::EmailChangeCode => texts!("email_change_code"),
+        Mail::AddressTaken => texts!("address_taken"),
+        Mail::EmailChangeAsked => texts!("email_change_asked"),
+        Mail::EmailChanged => texts!("email_changed"),
+        Mail::PasswordChanged => texts!("password_changed"),
+        Mail::Recovered => texts!("recovered"),
+        Mail::AccountDeleted => texts!("account_deleted"),
         Mail::CodesClosed => texts!("codes_closed"),
         Mail::RefreshTokenReused => texts!("refresh_token_reused"),
     }
@@ -86,12 +96,11 @@ const fn bundled(mail: Mail) -> (&'static str, &'static str) {
 
 /// What a mail is of no use without; in its text and in its HTML.
 const fn needed(mail: Mail) -> &'static [Placeholder] {
-    match mail {
-        Mail::ActivationCode => &[Code],
-        Mail::AlreadyRegistered
-        | Mail::SignUpAgain
-        | Mail::CodesClosed
-        | Mail::RefreshTokenReused => &[],
+    match (mail.has_code(), mail.has_long_code()) {
+        (true, true) => &[Code, LongCode],
+        (true, false) => &[Code],
+        (false, true) => &[LongCode],
+        (false, false) => &[],
     }
 }
 

@@ -6,10 +6,10 @@ use tokio_postgres::Row;
 
 use super::Postgres;
 use super::audit::{self, Event};
-use super::columns::{bytes, get, uint};
+use super::columns::{bytes, get, list, millis, uint};
 use super::work::{Arguments, Db, Write, ask};
 use crate::email::Email;
-use crate::store::{Account, Accounts, Client, Outcome};
+use crate::store::{Account, Accounts, Client, Outcome, Profile};
 
 #[async_trait]
 impl Accounts for Postgres {
@@ -20,6 +20,10 @@ impl Accounts for Postgres {
             "email = $1",
             &[&email.as_str()]
         ))
+    }
+
+    async fn profile(&self, id: Subject) -> Outcome<Option<Profile>> {
+        ask!(self, |db, _now| profile(db, id))
     }
 
     async fn account_by_id(&self, id: Subject) -> Outcome<Option<Account>> {
@@ -68,6 +72,24 @@ async fn account(db: Db<'_>, which: &str, key: Arguments<'_>) -> Outcome<Option<
         })
     };
     db.row(&query, key).await?.as_ref().map(account).transpose()
+}
+
+async fn profile(db: Db<'_>, id: Subject) -> Outcome<Option<Profile>> {
+    const PROFILE: &str = "
+        SELECT email, created_at, roles,
+             EXISTS (SELECT 1 FROM totp WHERE account = accounts.id AND is_confirmed) AS has_totp,
+             (SELECT count(*) FROM recovery_codes WHERE account = accounts.id AND used_at IS NULL) AS codes
+         FROM accounts WHERE id = $1";
+    let Some(row) = db.row(PROFILE, &[&id.as_bytes().as_slice()]).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Profile {
+        email: get(&row, "email")?,
+        created_at: millis(&row, "created_at")?,
+        roles: list(&row, "roles")?,
+        has_totp: get(&row, "has_totp")?,
+        recovery_codes_left: uint(&row, "codes")?,
+    }))
 }
 
 /// Opens the account of a sign-up. False: there is one of that address already.

@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 
 use super::columns::{bytes, get, int, mark, millis, seconds, span_millis, uint};
 use super::feed::numbered;
-use super::work::Db;
+use super::work::{Arguments, Db};
 use crate::clock::Millis;
 use crate::code::DAY;
 use crate::receipt::{Revocation, SERVED_AFTER_EXP};
@@ -139,24 +139,52 @@ impl Ending<'_> {
         except: Option<SessionId>,
         by: &Client,
     ) -> Outcome<Option<Revocation>> {
-        let row = self
-            .db
-            .row(
-                "SELECT * FROM end_account_sessions($1, $2, $3, $4, ROW($5::text, $6::text, $7::text, $8::text)::client, $9, $10)",
-                &[
-                    &self.now(),
-                    &account.as_bytes().as_slice(),
-                    &except.as_ref().map(|id| id.as_bytes().as_slice()),
-                    &Cause::EndedByOwner.or_operator(by).name(),
-                    &by.ip,
-                    &by.user_agent,
-                    &by.actor,
-                    &by.request_id,
-                    &self.lost.before.0,
-                    &self.lost.last_exp.seconds(),
-                ],
-            )
-            .await?;
+        let cause = Cause::EndedByOwner.or_operator(by);
+        self.account(account, except, by, cause, false).await
+    }
+
+    /// The same, as the last of a transaction: commits.
+    pub(super) async fn of_account_at_last(
+        self,
+        account: Subject,
+        except: Option<SessionId>,
+        by: &Client,
+        cause: Cause,
+    ) -> Outcome<Option<Revocation>> {
+        self.account(account, except, by, cause, true).await
+    }
+
+    async fn account(
+        self,
+        account: Subject,
+        except: Option<SessionId>,
+        by: &Client,
+        cause: Cause,
+        commits: bool,
+    ) -> Outcome<Option<Revocation>> {
+        const END: &str = "
+            SELECT * FROM end_account_sessions(
+                $1, $2, $3, $4, ROW($5::text, $6::text, $7::text, $8::text)::client, $9, $10)";
+        let (now, id) = (self.now(), account.as_bytes().as_slice());
+        let except = except.as_ref().map(|id| id.as_bytes().as_slice());
+        let (lost_before, lost_last_exp) = (self.lost.before.0, self.lost.last_exp.seconds());
+        let arguments: Arguments<'_> = &[
+            &now,
+            &id,
+            &except,
+            &cause.name(),
+            &by.ip,
+            &by.user_agent,
+            &by.actor,
+            &by.request_id,
+            &lost_before,
+            &lost_last_exp,
+        ];
+        let row = if commits {
+            self.db.last_row(END, arguments).await?
+        } else {
+            self.db.row(END, arguments).await?
+        };
         row.as_ref().map(fresh).transpose()
     }
 

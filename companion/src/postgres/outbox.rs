@@ -1,4 +1,4 @@
-//! The outbox: errands that wait, and what mail each comes to. Here, and not in any answer, it shows whether an account exists.
+//! The outbox: errands that wait. What mail each comes to is said in `mails`.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use tokio_postgres::Row;
 
 use super::columns::{get, int, maybe_bytes, millis, span_millis, uint};
 use super::work::{Db, Write, ask, change};
-use super::{Postgres, codes};
+use super::{Postgres, mails};
 use crate::clock::Millis;
-use crate::code::{COOLDOWN, DAY, MAX_WRONG_PER_DAY, Purpose};
-use crate::errand::{ACTIVATION, CODES_CLOSED, RESEND, REUSE, SIGN_UP};
-use crate::store::{CodeBinding, Errand, Mail, NextErrand, Outbox, Outcome, Prepared, TAKEN};
+use crate::code::{Binding, DAY, Purpose};
+use crate::errand::{self, RECOVERY, RESEND};
+use crate::store::{DrawnCode, Errand, NextErrand, Outbox, Outcome, Prepared, TAKEN};
 
 #[async_trait]
 impl Outbox for Postgres {
@@ -20,8 +20,12 @@ impl Outbox for Postgres {
         ask!(self, |db, now| next(db, now))
     }
 
-    async fn prepare_mail(&self, errand: u64, code_mac: Option<[u8; 32]>) -> Outcome<Prepared> {
-        change!(self, OnDisk, |write| prepare(write, errand, code_mac))
+    async fn prepare_mail(&self, errand: u64, code: Option<DrawnCode>) -> Outcome<Prepared> {
+        change!(self, OnDisk, |write| mails::prepare(
+            write,
+            errand,
+            code.as_ref()
+        ))
     }
 
     async fn finish_errand(&self, errand: u64) -> Outcome<()> {
@@ -33,13 +37,20 @@ impl Outbox for Postgres {
     }
 }
 
-pub(super) async fn add_notice(write: &Write<'_>, errand: &str, email: &str) -> Outcome<()> {
+/// To that address, or else to the one that the account has when the mail is sent.
+pub(super) async fn add_notice(
+    write: &Write<'_>,
+    errand: &str,
+    account: Option<Subject>,
+    email: Option<&str>,
+) -> Outcome<()> {
     const ADD: &str = "
-        INSERT INTO outbox (errand, email, expires_at, due_at, created_at) VALUES ($1, $2, $3, $4, $4)";
+        INSERT INTO outbox (errand, account, email, expires_at, due_at, created_at) VALUES ($1, $2, $3, $4, $5, $5)";
     let expires_at = write.now.plus(DAY).0;
+    let account = account.as_ref().map(|id| id.as_bytes().as_slice());
     write
         .db
-        .execute(ADD, &[&errand, &email, &expires_at, &write.now.0])
+        .execute(ADD, &[&errand, &account, &email, &expires_at, &write.now.0])
         .await
         .map(drop)
 }
@@ -53,14 +64,34 @@ pub(super) async fn next(db: Db<'_>, now: Option<Millis>) -> Outcome<NextErrand>
             SELECT id FROM outbox WHERE dead_at IS NULL AND due_at <= coalesce($2, latchkey_now())
             ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
         )
-        RETURNING id, errand, tries, expires_at, challenge,
-            coalesce(email, (SELECT email FROM challenges WHERE challenges.id = outbox.challenge)) AS email";
+        RETURNING id, errand, tries, expires_at, challenge";
+    const BOUND_TO: &str = "
+        SELECT challenges.purpose,
+            coalesce(outbox.account, challenges.account,
+                (SELECT id FROM accounts WHERE accounts.email = outbox.email AND errand = $2)) AS account,
+            coalesce(outbox.new_email, outbox.email, challenges.new_email, challenges.email,
+                (SELECT email FROM accounts WHERE accounts.id = outbox.account)) AS email
+        FROM outbox LEFT JOIN challenges ON challenges.id = outbox.challenge WHERE outbox.id = $1";
     const FIRST: &str = "
         SELECT greatest(min(due_at) - coalesce($1, latchkey_now()), 0) AS wait FROM outbox WHERE dead_at IS NULL
         HAVING count(*) > 0";
     let now = now.map(|now| now.0);
     if let Some(row) = db.row(TAKE, &[&span_millis(TAKEN), &now]).await? {
-        return errand(&row).map(NextErrand::Due);
+        let id = uint(&row, "id")?;
+        let bound_to = db.row(BOUND_TO, &[&int(id), &RECOVERY]).await?;
+        let kind: &str = get(&row, "errand")?;
+        return Ok(NextErrand::Due(Errand {
+            id,
+            tries: u32::try_from(uint(&row, "tries")?).unwrap_or(u32::MAX),
+            expires_at: millis(&row, "expires_at")?,
+            is_resend: kind == RESEND,
+            code: match (maybe_bytes(&row, "challenge")?, bound_to) {
+                (Some(challenge), Some(bound_to)) => {
+                    binding(kind, ChallengeId::from_bytes(challenge), &bound_to)?
+                }
+                _ => None,
+            },
+        }));
     }
     Ok(match db.row(FIRST, &[&now]).await? {
         None => NextErrand::Nothing,
@@ -68,298 +99,18 @@ pub(super) async fn next(db: Db<'_>, now: Option<Millis>) -> Outcome<NextErrand>
     })
 }
 
-fn errand(row: &Row) -> Outcome<Errand> {
-    let challenge = maybe_bytes(row, "challenge")?.map(ChallengeId::from_bytes);
-    let email: Option<String> = get(row, "email")?;
-    Ok(Errand {
-        id: uint(row, "id")?,
-        tries: u32::try_from(uint(row, "tries")?).unwrap_or(u32::MAX),
-        expires_at: millis(row, "expires_at")?,
-        is_resend: get::<&str>(row, "errand")? == RESEND,
-        code: challenge.zip(email).map(|(challenge, email)| CodeBinding {
-            purpose: Purpose::Activation,
-            challenge,
-            email,
-        }),
-    })
-}
-
-/// A row of `outbox`.
-struct Wanted {
-    id: i64,
-    email: Option<String>,
-    account: Option<Subject>,
-    challenge: Option<ChallengeId>,
-    password_hash: Option<String>,
-    expires_at: Millis,
-    created_at: Millis,
-    tries: u64,
-}
-
-pub(super) async fn prepare(
-    write: &Write<'_>,
-    errand: u64,
-    code_mac: Option<[u8; 32]>,
-) -> Outcome<Prepared> {
-    let find = "SELECT * FROM outbox WHERE id = $1 AND expires_at > $2 AND dead_at IS NULL";
-    let row = write.db.row(find, &[&int(errand), &write.now.0]).await?;
-    let Some(row) = row else {
-        return Ok(Prepared::Nothing);
+fn binding(kind: &str, challenge: ChallengeId, row: &Row) -> Outcome<Option<Binding>> {
+    let of_challenge: Option<&str> = get(row, "purpose")?;
+    let purpose = errand::purpose(kind).or_else(|| of_challenge.and_then(Purpose::from_name));
+    let (Some(purpose), Some(email)) = (purpose, get(row, "email")?) else {
+        return Ok(None);
     };
-    let wanted = Wanted {
-        id: int(errand),
-        email: get(&row, "email")?,
-        account: maybe_bytes(&row, "account")?.map(Subject::from_bytes),
-        challenge: maybe_bytes(&row, "challenge")?.map(ChallengeId::from_bytes),
-        password_hash: get(&row, "password_hash")?,
-        expires_at: millis(&row, "expires_at")?,
-        created_at: millis(&row, "created_at")?,
-        tries: uint(&row, "tries")?,
-    };
-    match get(&row, "errand")? {
-        SIGN_UP | ACTIVATION => activation(write, &wanted, code_mac).await,
-        RESEND => resend(write, &wanted, code_mac).await,
-        REUSE => {
-            let Some(account) = wanted.account else {
-                return Ok(Prepared::Nothing);
-            };
-            let find = "SELECT email FROM accounts WHERE id = $1";
-            let found = write
-                .db
-                .row(find, &[&account.as_bytes().as_slice()])
-                .await?;
-            match found {
-                Some(row) => {
-                    send(
-                        write,
-                        &wanted,
-                        get(&row, "email")?,
-                        Mail::RefreshTokenReused,
-                    )
-                    .await
-                }
-                None => Ok(Prepared::Nothing),
-            }
-        }
-        CODES_CLOSED => match &wanted.email {
-            Some(to) => send(write, &wanted, to, Mail::CodesClosed).await,
-            None => Ok(Prepared::Nothing),
-        },
-        _ => Ok(Prepared::Nothing),
-    }
-}
-
-/// A sign-up, or a new code for the one that is pending.
-async fn activation(
-    write: &Write<'_>,
-    wanted: &Wanted,
-    code_mac: Option<[u8; 32]>,
-) -> Outcome<Prepared> {
-    let (Some(email), Some(challenge), Some(code_mac)) =
-        (&wanted.email, wanted.challenge, code_mac)
-    else {
-        return Ok(Prepared::Nothing);
-    };
-    codes::hold(write, email, Purpose::Activation).await?;
-    if is_registered(write, email).await? {
-        open(write, wanted, challenge, email, None, None).await?;
-        return send(write, wanted, email, Mail::AlreadyRegistered).await;
-    }
-    let pending = match &wanted.password_hash {
-        Some(own) => vec![own.clone()],
-        None => pending(write, email).await?,
-    };
-    match pending.as_slice() {
-        [] => {
-            open(write, wanted, challenge, email, None, None).await?;
-            Ok(Prepared::Nothing)
-        }
-        [password_hash] => {
-            let prepared = send_code(write, wanted, email, challenge).await?;
-            if matches!(prepared, Prepared::Send { .. }) {
-                let (hash, mac) = (Some(password_hash.as_str()), Some(code_mac));
-                open(write, wanted, challenge, email, hash, mac).await?;
-            } else {
-                pend(write, wanted, challenge, email, password_hash).await?;
-            }
-            Ok(prepared)
-        }
-        // PW-18: a code that activated a stranger's sign-up would open the account to the stranger's password.
-        [_, _, ..] => {
-            open(write, wanted, challenge, email, None, None).await?;
-            send(write, wanted, email, Mail::SignUpAgain).await
-        }
-    }
-}
-
-/// The challenge of an errand, whether or not a code opens it.
-async fn open(
-    write: &Write<'_>,
-    wanted: &Wanted,
-    challenge: ChallengeId,
-    email: &str,
-    password_hash: Option<&str>,
-    code_mac: Option<[u8; 32]>,
-) -> Outcome<()> {
-    const OPEN: &str = "
-        INSERT INTO challenges (id, purpose, email, password_hash, code_mac, expires_at, created_at, mailed_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
-        ON CONFLICT (id) DO UPDATE SET code_mac = excluded.code_mac, expires_at = excluded.expires_at,
-            mailed_at = excluded.mailed_at";
-    write
-        .db
-        .execute(
-            OPEN,
-            &[
-                &challenge.as_bytes().as_slice(),
-                &Purpose::Activation.name(),
-                &email,
-                &password_hash,
-                &code_mac.as_ref().map(<[u8; 32]>::as_slice),
-                &wanted.expires_at.0,
-                &write.now.0,
-            ],
-        )
-        .await
-        .map(drop)
-}
-
-/// The sign-up is pending, if without a code that opens it. One that an earlier try has mailed still does: its owner has no other.
-async fn pend(
-    write: &Write<'_>,
-    wanted: &Wanted,
-    challenge: ChallengeId,
-    email: &str,
-    password_hash: &str,
-) -> Outcome<()> {
-    const PEND: &str = "
-        INSERT INTO challenges (id, purpose, email, password_hash, expires_at, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING";
-    let id = challenge.as_bytes().as_slice();
-    let (expires_at, now) = (wanted.expires_at.0, write.now.0);
-    write
-        .db
-        .execute(
-            PEND,
-            &[
-                &id,
-                &Purpose::Activation.name(),
-                &email,
-                &password_hash,
-                &expires_at,
-                &now,
-            ],
-        )
-        .await
-        .map(drop)
-}
-
-/// A new code, unless one of the challenge has been mailed since it was asked for: the newer would only kill the older.
-async fn resend(
-    write: &Write<'_>,
-    wanted: &Wanted,
-    code_mac: Option<[u8; 32]>,
-) -> Outcome<Prepared> {
-    const FIND: &str = "
-        SELECT email FROM challenges
-        WHERE id = $1 AND used_at IS NULL AND password_hash IS NOT NULL AND created_at > $2
-            AND (code_mac IS NULL OR mailed_at < $3 OR $4)";
-    const REPLACE: &str =
-        "UPDATE challenges SET code_mac = $2, expires_at = $3, mailed_at = $4 WHERE id = $1";
-    let (Some(challenge), Some(code_mac)) = (wanted.challenge, code_mac) else {
-        return Ok(Prepared::Nothing);
-    };
-    let id = challenge.as_bytes().as_slice();
-    let since = write.now.minus(DAY).0;
-    let conditions: super::work::Arguments<'_> =
-        &[&id, &since, &wanted.created_at.0, &(wanted.tries > 0)];
-    let Some(row) = write.db.row(FIND, conditions).await? else {
-        return Ok(Prepared::Nothing);
-    };
-    let email: String = get(&row, "email")?;
-    codes::hold(write, &email, Purpose::Activation).await?;
-    // Once more: now nobody changes it any more.
-    if write.db.row(FIND, conditions).await?.is_none() {
-        return Ok(Prepared::Nothing);
-    }
-    if is_registered(write, &email).await? {
-        return send(write, wanted, &email, Mail::AlreadyRegistered).await;
-    }
-    let prepared = send_code(write, wanted, &email, challenge).await?;
-    if matches!(prepared, Prepared::Send { .. }) {
-        let mac = code_mac.as_slice();
-        write
-            .db
-            .execute(REPLACE, &[&id, &mac, &wanted.expires_at.0, &write.now.0])
-            .await?;
-    }
-    Ok(prepared)
-}
-
-/// A mail with a code, unless codes are closed for today.
-async fn send_code(
-    write: &Write<'_>,
-    wanted: &Wanted,
-    email: &str,
-    challenge: ChallengeId,
-) -> Outcome<Prepared> {
-    if codes::attempts_today(write, email, Purpose::Activation).await? >= MAX_WRONG_PER_DAY {
-        return Ok(Prepared::Nothing);
-    }
-    let prepared = send(write, wanted, email, Mail::ActivationCode).await?;
-    if matches!(prepared, Prepared::Send { .. }) {
-        codes::close_others(write, challenge, email, Purpose::Activation).await?;
-    }
-    Ok(prepared)
-}
-
-/// The mail, unless one like it went to that address less than a minute ago: then the errand waits.
-async fn send(write: &Write<'_>, wanted: &Wanted, to: &str, mail: Mail) -> Outcome<Prepared> {
-    // Of two companions with a mail of one kind to one address the second waits here, and then finds it too early.
-    const SEND: &str = "
-        INSERT INTO mails_sent (email, mail, at) VALUES ($1, $2, $3)
-        ON CONFLICT (email, mail) DO UPDATE SET at = excluded.at WHERE mails_sent.at <= $4
-        RETURNING at";
-    let cold = write.now.minus(COOLDOWN).0;
-    let sent = write
-        .db
-        .row(SEND, &[&to, &mail.name(), &write.now.0, &cold])
-        .await?;
-    if sent.is_some() {
-        return Ok(Prepared::Send {
-            to: to.to_owned(),
-            mail,
-        });
-    }
-    let later = "
-        UPDATE outbox SET due_at = $3 + (SELECT at FROM mails_sent WHERE email = $1 AND mail = $2) WHERE id = $4";
-    write
-        .db
-        .execute(
-            later,
-            &[&to, &mail.name(), &span_millis(COOLDOWN), &wanted.id],
-        )
-        .await?;
-    Ok(Prepared::Later)
-}
-
-async fn is_registered(write: &Write<'_>, email: &str) -> Outcome<bool> {
-    let find = "SELECT EXISTS (SELECT 1 FROM accounts WHERE email = $1) AS found";
-    get(&write.db.only_row(find, &[&email]).await?, "found")
-}
-
-/// The different sign-ups of that address that were not activated; two are enough to know that there are several.
-async fn pending(write: &Write<'_>, email: &str) -> Outcome<Vec<String>> {
-    const PENDING: &str = "
-        SELECT DISTINCT password_hash FROM challenges
-        WHERE email = $1 AND purpose = $2 AND used_at IS NULL AND password_hash IS NOT NULL AND created_at > $3
-        LIMIT 2";
-    let since = write.now.minus(DAY).0;
-    let rows = write
-        .db
-        .rows(PENDING, &[&email, &Purpose::Activation.name(), &since])
-        .await?;
-    rows.iter().map(|row| get(row, "password_hash")).collect()
+    Ok(Some(Binding {
+        purpose,
+        challenge,
+        account: maybe_bytes(row, "account")?.map(Subject::from_bytes),
+        email,
+    }))
 }
 
 pub(super) async fn finish(db: Db<'_>, errand: u64) -> Outcome<()> {

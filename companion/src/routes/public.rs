@@ -3,11 +3,14 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::api::{Api, Credential, Route, delete, get, post, schemas};
+use crate::api::{Api, Credential, Route, delete, get, post, put, schemas};
 use crate::config::Settings;
 use crate::error::{self, ApiError};
 use crate::oauth_error::OauthError;
-use crate::{accounts, login, oauth, receipts, sessions, tokens};
+use crate::{
+    account, challenges, email_change, login, oauth, password_change, receipts, sessions, sign_up,
+    tokens,
+};
 
 const ABOUT: &str = "Accounts, sessions and tokens.
 
@@ -20,6 +23,7 @@ pub fn api() -> Api {
     Api::new(ABOUT)
         .group("Sign-up and codes", codes())
         .group("Sessions", sessions())
+        .group("The owner's account", account())
         .group("OAuth clients", oauth())
         .group("Metadata", metadata())
 }
@@ -31,25 +35,55 @@ pub fn document(settings: &Settings) -> Value {
 
 fn codes() -> Vec<Route> {
     vec![
-        post("/auth/v1/accounts", accounts::sign_up)
+        post("/auth/v1/accounts", sign_up::sign_up)
             .does("sign_up", "Takes a sign-up; a code, or a notice to the owner of a known address, goes by mail.")
-            .takes::<accounts::SignUp>()
-            .answers::<accounts::Challenged>(StatusCode::ACCEPTED, "Mail is on its way, whatever the address.")
+            .takes::<sign_up::SignUp>()
+            .answers::<challenges::Challenged>(StatusCode::ACCEPTED, "Mail is on its way, whatever the address.")
             .refuses([ApiError::InvalidEmail, error::WEAK_PASSWORD, error::LIMITED, ApiError::Overloaded]),
-        post("/auth/v1/challenges", accounts::new_challenge)
-            .does("request_code", "Mails a new code under a new challenge.")
-            .takes::<accounts::NewChallenge>()
-            .answers::<accounts::Challenged>(StatusCode::ACCEPTED, "Mail is on its way, if there is an account that it is for.")
+        post("/auth/v1/challenges", challenges::new_challenge)
+            .does("request_code", "Mails a new code under a new challenge: for an address, or to step up the session of the access token.")
+            .credentials(&[Credential::Nothing, Credential::AccessToken])
+            .takes::<challenges::NewChallenge>()
+            .answers::<challenges::Challenged>(StatusCode::ACCEPTED, "Mail is on its way, if there is an account that it is for.")
             .refuses([ApiError::InvalidEmail, error::LIMITED]),
-        post("/auth/v1/challenges/{id}/resend", accounts::resend)
+        post("/auth/v1/challenges/{id}/resend", challenges::resend)
             .does("resend_code", "Mails a new code under the same challenge; the older one stops working.")
-            .answers::<accounts::Challenged>(StatusCode::ACCEPTED, "Mail is on its way, if the challenge is open.")
+            .answers::<challenges::Challenged>(StatusCode::ACCEPTED, "Mail is on its way, if the challenge is open.")
             .refuses([ApiError::NotFound, error::LIMITED]),
-        post("/auth/v1/challenges/{id}/verify", accounts::verify)
-            .does("verify_code", "Enters a code.")
-            .takes::<accounts::Code>()
-            .answers::<accounts::Verified>(StatusCode::OK, "The account is active.")
-            .refuses([ApiError::InvalidCode, error::LIMITED]),
+        post("/auth/v1/challenges/{id}/verify", challenges::verify)
+            .does("verify_code", "Enters a code. A recovery sets the new password, ends all sessions and answers with a receipt.")
+            .credentials(&[Credential::Nothing, Credential::AccessToken])
+            .takes::<challenges::Code>()
+            .header("Prefer", json!({ "type": "string" }), "As where sessions are ended.")
+            .answers::<challenges::Opened>(StatusCode::OK, "What the code was for has happened.")
+            .answers::<challenges::Opened>(StatusCode::ACCEPTED, "A recovery: a gateway may still accept access tokens until `effective_by`.")
+            .refuses([ApiError::InvalidCode, error::WEAK_PASSWORD, error::LIMITED, ApiError::Overloaded]),
+    ]
+}
+
+fn account() -> Vec<Route> {
+    vec![
+        get("/auth/v1/account", account::show)
+            .does("show_account", "Shows the owner's account.")
+            .owned()
+            .answers::<account::ShownAccount>(StatusCode::OK, "The account."),
+        delete("/auth/v1/account", account::delete)
+            .does("delete_account", "Deletes the owner's account, and ends all its sessions.")
+            .owned()
+            .refuses([ApiError::NotSteppedUp])
+            .answers_receipt::<receipts::Receipt>(),
+        put("/auth/v1/account/password", password_change::change_password)
+            .does("change_password", "Sets a new password, and ends all other sessions. It needs the current one, or a step-up.")
+            .owned()
+            .takes::<password_change::NewPassword>()
+            .answers_receipt::<receipts::Receipt>()
+            .refuses([ApiError::NotSteppedUp, ApiError::InvalidCredentials, error::WEAK_PASSWORD, error::LIMITED, ApiError::Overloaded]),
+        put("/auth/v1/account/email", email_change::change_email)
+            .does("change_email", "Mails a code to the address that the account is to have.")
+            .owned()
+            .takes::<email_change::NewEmail>()
+            .answers::<challenges::Challenged>(StatusCode::ACCEPTED, "Mail is on its way, whatever the address.")
+            .refuses([ApiError::NotSteppedUp, ApiError::InvalidEmail, error::LIMITED]),
     ]
 }
 

@@ -6,11 +6,11 @@ use token::Subject;
 
 use super::Sqlite;
 use super::audit::{self, Event};
-use super::columns::{id, uint};
+use super::columns::{id, list, millis, uint};
 use super::readers::Read;
 use super::writer::Write;
 use crate::email::Email;
-use crate::store::{Account, Accounts, Client, Outcome};
+use crate::store::{Account, Accounts, Client, Outcome, Profile};
 
 #[async_trait]
 impl Accounts for Sqlite {
@@ -19,6 +19,10 @@ impl Accounts for Sqlite {
         self.readers
             .read(move |read| account(read, "email = ?1", email.as_str()))
             .await
+    }
+
+    async fn profile(&self, id: Subject) -> Outcome<Option<Profile>> {
+        self.readers.read(move |read| profile(read, id)).await
     }
 
     async fn account_by_id(&self, id: Subject) -> Outcome<Option<Account>> {
@@ -74,6 +78,26 @@ fn account(
         })
     };
     read.db.query_row(&query, [key], account).optional()
+}
+
+fn profile(read: &Read<'_>, id: Subject) -> rusqlite::Result<Option<Profile>> {
+    read.db
+        .prepare_cached(
+            "SELECT email, created_at, roles,
+             EXISTS (SELECT 1 FROM totp WHERE account = accounts.id AND is_confirmed = 1) AS has_totp,
+             (SELECT COUNT(*) FROM recovery_codes WHERE account = accounts.id AND used_at IS NULL) AS codes
+         FROM accounts WHERE id = ?1",
+        )?
+        .query_row([id.as_bytes()], |row| {
+            Ok(Profile {
+                email: row.get("email")?,
+                created_at: millis(row, "created_at")?,
+                roles: list(row, "roles")?,
+                has_totp: row.get("has_totp")?,
+                recovery_codes_left: uint(row, "codes")?,
+            })
+        })
+        .optional()
 }
 
 /// Opens the account of a sign-up. False: there is one of that address already.

@@ -33,6 +33,10 @@ pub(super) fn id(row: &Row<'_>, column: &str) -> rusqlite::Result<[u8; 16]> {
     row.get(column)
 }
 
+pub(super) fn maybe_id(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<[u8; 16]>> {
+    row.get(column)
+}
+
 pub(super) fn mark(row: &Row<'_>, column: &str) -> rusqlite::Result<Mark> {
     row.get(column).map(Mark::from_bytes)
 }

@@ -59,6 +59,7 @@ pub(super) fn end_of_account(
     account: Subject,
     except: Option<SessionId>,
     by: &Client,
+    cause: Cause,
 ) -> rusqlite::Result<Option<Revocation>> {
     let mut statement = write.db.prepare_cached(
         "SELECT id FROM sessions WHERE account = ?1 AND ended_at IS NULL AND id IS NOT ?2",
@@ -74,7 +75,7 @@ pub(super) fn end_of_account(
         "UPDATE accounts SET login_epoch = login_epoch + 1 WHERE id = ?1",
         [account.as_bytes()],
     )?;
-    end(write, &sessions, by, Cause::EndedByOwner.or_operator(by))
+    end(write, &sessions, by, cause)
 }
 
 /// The oldest first. Logins under way come to nothing, as after [`end_of_account`].

@@ -73,7 +73,15 @@ impl Sessions for Sqlite {
     ) -> Outcome<Option<Revocation>> {
         let ended = self
             .writer
-            .write(move |write| ending::end_of_account(write, account, except, &by))
+            .write(move |write| {
+                ending::end_of_account(
+                    write,
+                    account,
+                    except,
+                    &by,
+                    Cause::EndedByOwner.or_operator(&by),
+                )
+            })
             .await?;
         Ok(ended.map(|revocation| self.committed(revocation)))
     }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use token::Subject;
 
 use super::Outcome;
+use crate::clock::Millis;
 use crate::email::Email;
 
 /// The accounts. See the head of [`crate::store`] for what must hold.
@@ -21,6 +22,9 @@ pub trait Accounts: Send + Sync {
         from: String,
         to: String,
     ) -> Outcome<bool>;
+
+    /// What an account's owner sees of it.
+    async fn profile(&self, id: Subject) -> Outcome<Option<Profile>>;
 }
 
 /// An account, as login needs it.
@@ -38,4 +42,19 @@ pub struct Account {
     pub is_active: bool,
     /// Whether login asks for an authenticator app. Adding and removing one moves `login_epoch`.
     pub has_totp: bool,
+}
+
+/// An account, as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Its address.
+    pub email: String,
+    /// When it was activated.
+    pub created_at: Millis,
+    /// Its roles.
+    pub roles: Vec<String>,
+    /// Whether login asks for an authenticator app.
+    pub has_totp: bool,
+    /// Recovery codes that were not used yet.
+    pub recovery_codes_left: u64,
 }

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use token::ChallengeId;
 
 use super::Outcome;
 use crate::clock::Millis;
-use crate::code::Purpose;
+use crate::code::Binding;
 
 /// The outbox. See the head of [`crate::store`] for what must hold.
 #[async_trait]
@@ -16,7 +15,7 @@ pub trait Outbox: Send + Sync {
     async fn next_errand(&self) -> Outcome<NextErrand>;
 
     /// Decides what mail the errand comes to, and makes its code the one that opens the challenge.
-    async fn prepare_mail(&self, errand: u64, code_mac: Option<[u8; 32]>) -> Outcome<Prepared>;
+    async fn prepare_mail(&self, errand: u64, code: Option<DrawnCode>) -> Outcome<Prepared>;
 
     /// The mail was handed over, or will never be: the errand is done.
     async fn finish_errand(&self, errand: u64) -> Outcome<()>;
@@ -49,17 +48,17 @@ pub struct Errand {
     /// Whether it replaces the code of a challenge: its address was not known when it was asked for.
     pub is_resend: bool,
     /// What a code would be bound to. `None` for a notice.
-    pub code: Option<CodeBinding>,
+    pub code: Option<Binding>,
 }
 
-/// What the MAC of a code covers beside the code (OT-09).
-pub struct CodeBinding {
-    /// The purpose.
-    pub purpose: Purpose,
-    /// The challenge.
-    pub challenge: ChallengeId,
-    /// The address.
-    pub email: String,
+/// A code that was drawn for an errand, as it is stored.
+pub struct DrawnCode {
+    /// What its MACs cover. Where the account or the address is another one by now, the code is good for nothing and another is drawn.
+    pub binding: Binding,
+    /// The MAC of the six digits.
+    pub mac: [u8; 32],
+    /// The MAC of the long code.
+    pub long_mac: [u8; 32],
 }
 
 /// What an errand comes to.
@@ -72,7 +71,7 @@ pub enum Prepared {
         /// What.
         mail: Mail,
     },
-    /// Another mail of that kind went to that address a moment ago; the errand is due again later.
+    /// Another mail of that kind went to that address a moment ago, or the code was drawn for another account; the errand is due again.
     Later,
     /// No mail.
     Nothing,
@@ -87,7 +86,27 @@ pub enum Mail {
     AlreadyRegistered,
     /// Somebody asked for a code, and which sign-up it would activate is not clear.
     SignUpAgain,
-    /// Too many wrong codes: no more codes today.
+    /// The codes that set a new password: six digits, and the long one.
+    RecoveryCode,
+    /// The long code alone: short ones are closed for today.
+    RecoveryLongCode,
+    /// The code that lifts a session.
+    StepUpCode,
+    /// The code that proves the address which an account is to have.
+    EmailChangeCode,
+    /// Somebody wanted to give another account the address of this one.
+    AddressTaken,
+    /// The account is to have another address; to the one that it has.
+    EmailChangeAsked,
+    /// The account has another address; to both.
+    EmailChanged,
+    /// The password was changed.
+    PasswordChanged,
+    /// A new password was set with a mailed code.
+    Recovered,
+    /// The account is gone.
+    AccountDeleted,
+    /// Too many wrong codes: no more short codes of that purpose today.
     CodesClosed,
     /// A refresh token was used twice; the session has ended.
     RefreshTokenReused,
@@ -95,13 +114,45 @@ pub enum Mail {
 
 impl Mail {
     /// All of them: each has its texts.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 15] = [
         Self::ActivationCode,
         Self::AlreadyRegistered,
         Self::SignUpAgain,
+        Self::RecoveryCode,
+        Self::RecoveryLongCode,
+        Self::StepUpCode,
+        Self::EmailChangeCode,
+        Self::AddressTaken,
+        Self::EmailChangeAsked,
+        Self::EmailChanged,
+        Self::PasswordChanged,
+        Self::Recovered,
+        Self::AccountDeleted,
         Self::CodesClosed,
         Self::RefreshTokenReused,
     ];
+
+    /// The mails that wait a minute for each other: those of one purpose.
+    #[must_use]
+    pub const fn kind(self) -> Self {
+        match self {
+            Self::RecoveryLongCode => Self::RecoveryCode,
+            other => other,
+        }
+    }
+
+    /// Whether it carries six digits.
+    pub const fn has_code(self) -> bool {
+        matches!(
+            self,
+            Self::ActivationCode | Self::RecoveryCode | Self::StepUpCode | Self::EmailChangeCode
+        )
+    }
+
+    /// Whether it carries a long code.
+    pub const fn has_long_code(self) -> bool {
+        matches!(self, Self::RecoveryCode | Self::RecoveryLongCode)
+    }
 
     /// The word for it in the store.
     pub const fn name(self) -> &'static str {
@@ -109,6 +160,16 @@ impl Mail {
             Self::ActivationCode => "activation_code",
             Self::AlreadyRegistered => "already_registered",
             Self::SignUpAgain => "sign_up_again",
+            Self::RecoveryCode => "recovery_code",
+            Self::RecoveryLongCode => "recovery_long_code",
+            Self::StepUpCode => "step_up_code",
+            Self::EmailChangeCode => "email_change_code",
+            Self::AddressTaken => "address_taken",
+            Self::EmailChangeAsked => "email_change_asked",
+            Self::EmailChanged => "email_changed",
+            Self::PasswordChanged => "password_changed",
+            Self::Recovered => "recovered",
+            Self::AccountDeleted => "account_deleted",
             Self::CodesClosed => "codes_closed",
             Self::RefreshTokenReused => "refresh_token_reused",
         }

@@ -203,6 +203,16 @@ pub enum Cause {
     EndedByOwner,
     /// The operator ended it.
     EndedByOperator,
+    /// A new password was set with a mailed code.
+    Recovered,
+    /// Its owner changed the password.
+    PasswordChanged,
+    /// Its owner deleted the account.
+    AccountDeleted,
+    /// The operator disabled the account.
+    AccountDisabled,
+    /// The operator changed the account's roles.
+    RolesChanged,
     /// The account had too many.
     TooMany,
     /// Its refresh token was used again.
@@ -228,6 +238,11 @@ impl Cause {
             Self::LoggedOut => "logged_out",
             Self::EndedByOwner => "ended_by_owner",
             Self::EndedByOperator => "ended_by_operator",
+            Self::Recovered => "recovered",
+            Self::PasswordChanged => "password_changed",
+            Self::AccountDeleted => "account_deleted",
+            Self::AccountDisabled => "account_disabled",
+            Self::RolesChanged => "roles_changed",
             Self::TooMany => "too_many",
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::RefreshTokenAhead => "refresh_token_ahead",

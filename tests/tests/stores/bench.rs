@@ -11,8 +11,8 @@ use companion::entropy;
 use companion::postgres::{Options, Postgres};
 use companion::sqlite::Sqlite;
 use companion::store::{
-    Activation, Client, CodeRequest, Errand, FeedRead, KeyUse, Login, Minted, NextErrand, Prepared,
-    SealedKey, Store, Wish,
+    Activation, Attempt, Client, CodeRequest, DrawnCode, Errand, FeedRead, KeyUse, Login, Minted,
+    NextErrand, Prepared, RightCode, SealedKey, Store, Wish,
 };
 use token::{Algorithm, ChallengeId, Cursor, SessionId, UnixTime};
 use tokio::sync::Barrier;
@@ -135,8 +135,8 @@ impl Bench {
 
     /// The same for an errand that has been taken: nobody else gets it for a minute.
     pub async fn carry(&self, errand: Errand, code_mac: [u8; 32]) -> Prepared {
-        let code_mac = errand.code.is_some().then_some(code_mac);
-        let prepared = self.store.prepare_mail(errand.id, code_mac).await.unwrap();
+        let code = drawn(&errand, code_mac);
+        let prepared = self.store.prepare_mail(errand.id, code).await.unwrap();
         if prepared != Prepared::Later {
             self.store.finish_errand(errand.id).await.unwrap();
         }
@@ -151,9 +151,7 @@ impl Bench {
         self.carry_out([1; 32]).await;
         let attempt = self.store.attempt_code(challenge).await.unwrap().unwrap();
         let activation = Activation {
-            challenge,
-            code_mac: attempt.code_mac,
-            attempt: attempt.id,
+            code: right_code(challenge, &attempt),
             account: entropy::subject(),
             by: Client::default(),
         };
@@ -201,6 +199,29 @@ impl Bench {
     /// Where the feed ends.
     pub async fn head(&self) -> Cursor {
         cursor_of(&self.whole_feed().await)
+    }
+}
+
+/// The code of an errand, with this MAC, and with that of its long code beside it; `None` for a notice.
+pub fn drawn(errand: &Errand, mac: [u8; 32]) -> Option<DrawnCode> {
+    errand.code.clone().map(|binding| DrawnCode {
+        binding,
+        mac,
+        long_mac: long(mac),
+    })
+}
+
+/// The MAC of the long code that is drawn together with the code of this one.
+pub fn long(mac: [u8; 32]) -> [u8; 32] {
+    mac.map(|byte| byte + 100)
+}
+
+/// The code that the attempt was counted for, found to be right.
+pub fn right_code(challenge: ChallengeId, attempt: &Attempt) -> RightCode {
+    RightCode {
+        challenge,
+        code_mac: attempt.code_mac.unwrap(),
+        attempt: Some(attempt.id),
     }
 }
 

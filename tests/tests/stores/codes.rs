@@ -6,7 +6,7 @@ use companion::entropy;
 use companion::store::{Activation, Attempt, Client, CodeRequest, Mail, Prepared, Wish};
 use token::ChallengeId;
 
-use crate::bench::{Bench, email};
+use crate::bench::{Bench, email, right_code};
 use crate::{DAY, TICK};
 
 /// The MACs of an older and of a newer code.
@@ -40,9 +40,7 @@ async fn fail(bench: &Bench, challenge: ChallengeId, times: u32) {
 
 pub fn activation(challenge: ChallengeId, attempt: &Attempt) -> Activation {
     Activation {
-        challenge,
-        code_mac: attempt.code_mac,
-        attempt: attempt.id,
+        code: right_code(challenge, attempt),
         account: entropy::subject(),
         by: Client::default(),
     }
@@ -83,7 +81,7 @@ pub async fn a_right_code_activates_its_sign_up_once(bench: &Bench) {
     let counted = attempt(bench, challenge).await.unwrap();
     assert_eq!(counted.purpose, Purpose::Activation);
     assert_eq!(counted.email, alice.as_str());
-    assert_eq!(counted.code_mac, OLDER);
+    assert_eq!(counted.code_mac, Some(OLDER));
     let first = activation(challenge, &counted);
     let id = first.account;
     assert!(bench.store.activate(first).await.unwrap());
@@ -104,10 +102,8 @@ pub async fn another_mac_activates_nothing(bench: &Bench) {
     let alice = email("alice");
     let challenge = mailed(bench, &alice, "her hash").await;
     let counted = attempt(bench, challenge).await.unwrap();
-    let wrong = Activation {
-        code_mac: NEWER,
-        ..activation(challenge, &counted)
-    };
+    let mut wrong = activation(challenge, &counted);
+    wrong.code.code_mac = NEWER;
     assert!(!bench.store.activate(wrong).await.unwrap());
     assert!(hash_of(bench, &alice).await.is_none());
     // It has used nothing up.
@@ -210,10 +206,8 @@ pub async fn an_attempt_that_was_right_is_taken_back(bench: &Bench) {
         let challenge = mailed(bench, &alice, "a hash").await;
         for _ in 0..MAX_ATTEMPTS {
             let counted = attempt(bench, challenge).await.unwrap();
-            let late = Activation {
-                code_mac: NEWER,
-                ..activation(challenge, &counted)
-            };
+            let mut late = activation(challenge, &counted);
+            late.code.code_mac = NEWER;
             assert!(!bench.store.activate(late).await.unwrap());
         }
         assert!(attempt(bench, challenge).await.is_none());

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use companion::code::{COOLDOWN, LIFETIME, Purpose};
 use companion::entropy;
-use companion::store::{Mail, NextErrand, Prepared};
+use companion::store::{Errand, Mail, NextErrand, Prepared};
 
-use crate::bench::{Bench, email};
+use crate::bench::{Bench, drawn, email};
 use crate::{HOUR, SECOND, TICK};
 
 /// In how long the next errand is due, where none is now.
@@ -19,9 +19,9 @@ async fn due_in(bench: &Bench) -> Duration {
 }
 
 /// The mail that the errand comes to; it is not done yet.
-async fn prepare(bench: &Bench, errand: u64, code_mac: [u8; 32]) -> Option<Mail> {
-    let code_mac = Some(code_mac);
-    match bench.other.prepare_mail(errand, code_mac).await.unwrap() {
+async fn prepare(bench: &Bench, errand: &Errand, code_mac: [u8; 32]) -> Option<Mail> {
+    let code = drawn(errand, code_mac);
+    match bench.other.prepare_mail(errand.id, code).await.unwrap() {
         Prepared::Send { mail, .. } => Some(mail),
         Prepared::Later => None,
         Prepared::Nothing => panic!("the errand came to nothing"),
@@ -79,21 +79,21 @@ pub async fn an_errand_that_failed_is_due_after_its_wait(bench: &Bench) {
 pub async fn a_mail_of_a_kind_waits_a_minute_for_the_one_before(bench: &Bench) {
     let alice = email("alice");
     bench.sign_up(&alice, "a hash").await;
-    let first = bench.errand().await.id;
+    let first = bench.errand().await;
     assert_eq!(
-        prepare(bench, first, [1; 32]).await,
+        prepare(bench, &first, [1; 32]).await,
         Some(Mail::ActivationCode)
     );
-    bench.store.retry_errand(first, SECOND).await.unwrap();
+    bench.store.retry_errand(first.id, SECOND).await.unwrap();
     bench.clock.advance(SECOND);
-    assert_eq!(prepare(bench, first, [2; 32]).await, None);
+    assert_eq!(prepare(bench, &first, [2; 32]).await, None);
     assert_eq!(due_in(bench).await, COOLDOWN - SECOND);
     bench.clock.advance(COOLDOWN - SECOND - TICK);
-    assert_eq!(prepare(bench, first, [2; 32]).await, None);
+    assert_eq!(prepare(bench, &first, [2; 32]).await, None);
     bench.clock.advance(TICK);
-    assert_eq!(bench.errand().await.id, first);
+    assert_eq!(bench.errand().await.id, first.id);
     assert_eq!(
-        prepare(bench, first, [2; 32]).await,
+        prepare(bench, &first, [2; 32]).await,
         Some(Mail::ActivationCode)
     );
 }
@@ -101,55 +101,58 @@ pub async fn a_mail_of_a_kind_waits_a_minute_for_the_one_before(bench: &Bench) {
 /// The mail may have arrived although its delivery failed, or nobody has noted it: until there is a newer code, the older opens.
 pub async fn a_try_that_waits_leaves_the_code_of_the_one_before(bench: &Bench) {
     let challenge = bench.sign_up(&email("alice"), "a hash").await;
-    let errand = bench.errand().await.id;
-    prepare(bench, errand, [1; 32]).await.unwrap();
-    assert_eq!(prepare(bench, errand, [2; 32]).await, None);
+    let errand = bench.errand().await;
+    prepare(bench, &errand, [1; 32]).await.unwrap();
+    assert_eq!(prepare(bench, &errand, [2; 32]).await, None);
     let attempt = bench.store.attempt_code(challenge).await.unwrap().unwrap();
-    assert_eq!(attempt.code_mac, [1; 32]);
+    assert_eq!(attempt.code_mac, Some([1; 32]));
 }
 
 pub async fn another_mail_or_another_address_waits_for_none(bench: &Bench) {
     let alice = bench.account("alice").await.email;
     bench.sign_up(&alice, "a hash").await;
-    let errand = bench.errand().await.id;
+    let errand = bench.errand().await;
     let notice = Some(Mail::AlreadyRegistered);
-    assert_eq!(prepare(bench, errand, [1; 32]).await, notice);
-    bench.store.finish_errand(errand).await.unwrap();
+    assert_eq!(prepare(bench, &errand, [1; 32]).await, notice);
+    bench.store.finish_errand(errand.id).await.unwrap();
     bench.sign_up(&email("bob"), "a hash").await;
-    let errand = bench.errand().await.id;
+    let errand = bench.errand().await;
     let code = Some(Mail::ActivationCode);
-    assert_eq!(prepare(bench, errand, [1; 32]).await, code);
+    assert_eq!(prepare(bench, &errand, [1; 32]).await, code);
 }
 
 /// The mail may have arrived all the same: of two codes the newer opens.
 pub async fn a_code_that_is_sent_again_is_a_new_one(bench: &Bench) {
     let challenge = bench.sign_up(&email("alice"), "a hash").await;
-    let errand = bench.errand().await.id;
-    prepare(bench, errand, [1; 32]).await.unwrap();
-    bench.store.retry_errand(errand, COOLDOWN).await.unwrap();
+    let errand = bench.errand().await;
+    prepare(bench, &errand, [1; 32]).await.unwrap();
+    bench.store.retry_errand(errand.id, COOLDOWN).await.unwrap();
     bench.clock.advance(COOLDOWN);
-    prepare(bench, errand, [2; 32]).await.unwrap();
+    prepare(bench, &errand, [2; 32]).await.unwrap();
     let attempt = bench.store.attempt_code(challenge).await.unwrap().unwrap();
-    assert_eq!(attempt.code_mac, [2; 32]);
+    assert_eq!(attempt.code_mac, Some([2; 32]));
 
     // And so for a resend, whose own first try has been mailed since it was asked for.
-    bench.store.finish_errand(errand).await.unwrap();
+    bench.store.finish_errand(errand.id).await.unwrap();
     bench.clock.advance(COOLDOWN);
     bench.resend(challenge).await;
-    let errand = bench.errand().await.id;
-    prepare(bench, errand, [3; 32]).await.unwrap();
-    bench.store.retry_errand(errand, COOLDOWN).await.unwrap();
+    let errand = bench.errand().await;
+    prepare(bench, &errand, [3; 32]).await.unwrap();
+    bench.store.retry_errand(errand.id, COOLDOWN).await.unwrap();
     bench.clock.advance(COOLDOWN);
-    prepare(bench, errand, [4; 32]).await.unwrap();
+    prepare(bench, &errand, [4; 32]).await.unwrap();
     let attempt = bench.store.attempt_code(challenge).await.unwrap().unwrap();
-    assert_eq!(attempt.code_mac, [4; 32]);
+    assert_eq!(attempt.code_mac, Some([4; 32]));
 }
 
 pub async fn an_errand_comes_to_nothing_when_its_code_would_have_expired(bench: &Bench) {
     let challenge = bench.sign_up(&email("alice"), "a hash").await;
-    let errand = bench.errand().await.id;
+    let errand = bench.errand().await;
     bench.clock.advance(LIFETIME);
-    let prepared = bench.store.prepare_mail(errand, Some([1; 32])).await;
+    let prepared = bench
+        .store
+        .prepare_mail(errand.id, drawn(&errand, [1; 32]))
+        .await;
     assert_eq!(prepared.unwrap(), Prepared::Nothing);
     assert!(bench.store.attempt_code(challenge).await.unwrap().is_none());
 }
@@ -157,14 +160,17 @@ pub async fn an_errand_comes_to_nothing_when_its_code_would_have_expired(bench: 
 /// Another companion may have been faster.
 pub async fn an_errand_that_is_done_comes_to_nothing(bench: &Bench) {
     bench.sign_up(&email("alice"), "a hash").await;
-    let errand = bench.errand().await.id;
-    bench.store.finish_errand(errand).await.unwrap();
-    let prepared = bench.other.prepare_mail(errand, Some([1; 32])).await;
+    let errand = bench.errand().await;
+    bench.store.finish_errand(errand.id).await.unwrap();
+    let prepared = bench
+        .other
+        .prepare_mail(errand.id, drawn(&errand, [1; 32]))
+        .await;
     assert_eq!(prepared.unwrap(), Prepared::Nothing);
-    bench.other.finish_errand(errand).await.unwrap();
-    bench.other.retry_errand(errand, HOUR).await.unwrap();
+    bench.other.finish_errand(errand.id).await.unwrap();
+    bench.other.retry_errand(errand.id, HOUR).await.unwrap();
     assert!(bench.has_no_errand().await);
     // Nor is its number given to another one, which a slow companion would then finish.
     bench.resend(entropy::challenge_id()).await;
-    assert!(bench.errand().await.id > errand);
+    assert!(bench.errand().await.id > errand.id);
 }
