@@ -198,6 +198,8 @@ fn set_up(db: &Connection, synchronous: &str) -> rusqlite::Result<()> {
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", synchronous)?;
     db.pragma_update(None, "foreign_keys", true)?;
+    // Temporary files would need another folder that can be written (CF-07).
+    db.pragma_update(None, "temp_store", "MEMORY")?;
     db.pragma_update(None, "trusted_schema", false)
 }
 

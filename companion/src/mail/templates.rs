@@ -7,6 +7,8 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
 use super::template::Placeholder::{self, BaseUrl, Body, Code, LongCode, Minutes, Product};
 use super::template::{Form, Template};
 use crate::code::LIFETIME;
@@ -46,8 +48,8 @@ struct Words {
     html: Template,
 }
 
-/// The secrets of a mail, where it has any.
-#[derive(Clone, Default)]
+/// The secrets of a mail, where it has any; wiped after use.
+#[derive(Clone, Default, Zeroize, ZeroizeOnDrop)]
 pub struct Secrets {
     /// The six digits.
     pub code: Option<String>,

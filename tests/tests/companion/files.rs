@@ -1,11 +1,20 @@
 //! The files of the embedded store: who may open them, and who may read them.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
 use rusqlite::Connection;
+use tests::client::Client;
 use tests::companion::Companion;
+use tests::part::Part;
+use tests::place;
+use tests::ports::Ports;
+use tests::visitor::Visitor;
+use tests::watch::wait_for;
 use walk::files;
 
 use crate::companion_with_alice;
@@ -129,4 +138,61 @@ fn a_store_of_a_newer_version_is_refused() {
         companion.resume().unwrap();
         alice.login(&companion.client().unwrap()).unwrap();
     }
+}
+
+/// CF-07: as a user that is not root, who can write into the state directory and nowhere else.
+#[test]
+fn it_runs_as_an_ordinary_user_and_writes_into_its_state_directory_alone() {
+    /// `nobody`, where the tests run as root.
+    const NOBODY: u32 = 65_534;
+    let place = tempfile::tempdir().unwrap();
+    let (program, state) = (place.path().join("latchkey"), place.path().join("state"));
+    fs::copy(place::program("latchkey").unwrap(), &program).unwrap();
+    fs::create_dir(&state).unwrap();
+    let ports = Ports::free().unwrap();
+    let mut command = Command::new(&program);
+    command
+        .arg("serve")
+        .current_dir(place.path())
+        .env_clear()
+        // No home, and no temporary files.
+        .env("TMPDIR", place.path().join("nowhere"))
+        .env("LATCHKEY_STATE", &state)
+        .env("LATCHKEY_LISTEN", format!("127.0.0.1:{}", ports.companion))
+        .env(
+            "LATCHKEY_INTERNAL_LISTEN",
+            format!("127.0.0.1:{}", ports.internal),
+        );
+    if fs::metadata(place.path()).unwrap().uid() == 0 {
+        chown(&state, Some(NOBODY), Some(NOBODY)).unwrap();
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    chmod(place.path(), 0o555);
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let mut part = Part::start("companion", command, log.path().to_owned()).unwrap();
+    let internal = Client::new(ports.internal).unwrap();
+    wait_for("the companion", Duration::from_secs(30), || {
+        part.must_run()?;
+        let answer = internal.get("/readyz").send();
+        Ok(answer
+            .is_ok_and(|answer| answer.status == 200)
+            .then_some(()))
+    })
+    .unwrap();
+    let status = fs::read_to_string(format!("/proc/{}/status", part.id())).unwrap();
+    let user = status.lines().find_map(|line| line.strip_prefix("Uid:\t"));
+    assert!(!user.unwrap().split('\t').any(|id| id == "0"), "{user:?}");
+    let alice = Visitor::named("alice");
+    let mailbox = tests::mailbox::Mailbox::new(state.join("mail"));
+    let client = Client::new(ports.companion).unwrap();
+    alice.register(&client, &mailbox).unwrap();
+    alice.login(&client).unwrap();
+    part.terminate();
+    chmod(place.path(), 0o755);
+    let mut made: Vec<_> = fs::read_dir(place.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    made.sort();
+    assert_eq!(made, ["latchkey", "state"]);
 }

@@ -6,10 +6,12 @@ use std::marker::PhantomData;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use companion::config::{Smtp, SmtpTls};
 use tests::client::Client;
 use tests::companion::Companion;
 use tests::log;
 use tests::postgres::Postgres;
+use tests::smtp::{Security, SmtpServer};
 use tests::visitor::{Tokens, Visitor, enter_code};
 
 use crate::{companion_with_alice, refusal, tamper};
@@ -219,11 +221,15 @@ fn the_log_holds_no_secret() {
         .header("user-agent", "forged\u{9b}31m")
         .send()
         .unwrap();
+    refused_by_a_mail_server();
     let logged = log::bytes();
     for event in ["session_opened", "refresh_token_reused", "login_failed"] {
         let event = format!("\"event\":\"{event}\"");
         assert!(contains(&logged, event.as_bytes()), "{event}");
     }
+    // Of what the mail server says, only the code: it repeats the address, and writes colours.
+    assert!(contains(&logged, b"the server answered 550"));
+    assert!(!contains(&logged, b"mallory@example.com"));
     for (what, secret) in &secrets {
         let is_there = if *what == "a code" {
             contains_code(&logged, secret)
@@ -236,6 +242,35 @@ fn the_log_holds_no_secret() {
     let logged = String::from_utf8(logged).unwrap();
     let is_safe = |character: char| character == '\n' || !character.is_control();
     assert!(logged.chars().all(is_safe));
+}
+
+/// A mail that a server refuses with the address and a control character in its words, and later for a while.
+fn refused_by_a_mail_server() {
+    let server = SmtpServer::start(Security::default()).unwrap();
+    server
+        .answer("mallory@example.com", "rcpt:450 rcpt:550")
+        .unwrap();
+    let companion = Companion::with(|settings| {
+        settings.smtp = Smtp {
+            host: Some("127.0.0.1".to_owned()),
+            port: server.port(),
+            tls: SmtpTls::None,
+            from: Some("a@example.com".to_owned()),
+            ..Smtp::default()
+        };
+    })
+    .unwrap();
+    let client = companion.client().unwrap();
+    Visitor::named("mallory").sign_up(&client).unwrap();
+    for tries in 1..=2 {
+        let patience = std::time::Duration::from_secs(15);
+        tests::watch::wait_for("a refusal in the store", patience, || {
+            let failed: u32 = crate::stored(&companion, "SELECT max(tries) FROM outbox");
+            Ok((failed >= tries).then_some(()))
+        })
+        .unwrap();
+        companion.advance_seconds(60);
+    }
 }
 
 /// Whether a type has `Debug`: the inherent constant is there only then, and comes first.
@@ -267,6 +302,9 @@ fn what_holds_a_secret_has_no_debug() {
         companion::login::Credentials,
         companion::login::Presented,
         companion::sessions::Presented,
+        companion::mail::Letter,
+        companion::mail::Mailer,
+        companion::mail::Secrets,
         companion::store::SealedKey,
         companion::store::Account,
         companion::store::Attempt,
