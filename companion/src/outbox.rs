@@ -203,10 +203,10 @@ impl Worker {
 }
 
 /// Those of the codes that the mail is to carry: the others open nothing.
-fn carried(mail: Mail, secrets: Secrets) -> Secrets {
+fn carried(mail: Mail, mut secrets: Secrets) -> Secrets {
     Secrets {
-        code: secrets.code.filter(|_| mail.has_code()),
-        long_code: secrets.long_code.filter(|_| mail.has_long_code()),
+        code: secrets.code.take().filter(|_| mail.has_code()),
+        long_code: secrets.long_code.take().filter(|_| mail.has_long_code()),
     }
 }
 
