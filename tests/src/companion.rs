@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use companion::clock::Clock;
+use companion::clock::{Clock, Millis};
 use companion::config::{Limits, Settings, Store};
 use companion::service::{Service, open_store};
 use companion::throttle::Limit;
@@ -228,6 +228,17 @@ impl Companion {
     /// The same in seconds.
     pub fn advance_seconds(&self, seconds: u64) {
         self.advance(Duration::from_secs(seconds));
+    }
+
+    /// Sets the companion's clock to that many seconds since 1970.
+    pub fn set_time(&self, seconds: i64) {
+        let moment = UnixTime::from_seconds(seconds);
+        self.clock.set(Millis::from_seconds(moment));
+    }
+
+    /// Where its public listener is, for programs that are no [`Client`].
+    pub fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port(|running| running.public))
     }
 
     /// The companion's time in seconds since 1970.

@@ -63,6 +63,15 @@ impl Gateway {
         Ok(())
     }
 
+    /// Fetches the keys anew, as a gateway does when a page names another change of them.
+    ///
+    /// # Errors
+    /// As [`keys_of`].
+    pub fn fetch_keys(&mut self, companion: &Companion) -> Result<(), Fault> {
+        self.keys = keys_of(companion)?;
+        Ok(())
+    }
+
     /// One poll from `after`, whatever this gateway holds.
     ///
     /// # Errors

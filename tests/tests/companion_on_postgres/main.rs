@@ -20,6 +20,8 @@ mod crash;
 mod events;
 #[path = "../companion/feed.rs"]
 mod feed;
+#[path = "../companion/key_rotation.rs"]
+mod key_rotation;
 #[path = "../companion/limits.rs"]
 mod limits;
 #[path = "../companion/listeners.rs"]
@@ -32,6 +34,10 @@ mod logout;
 mod lost;
 #[path = "../companion/mail.rs"]
 mod mail;
+#[path = "../companion/master_key.rs"]
+mod master_key;
+#[path = "../companion/oauth.rs"]
+mod oauth;
 #[path = "../companion/pending.rs"]
 mod pending;
 #[path = "../companion/polls.rs"]
