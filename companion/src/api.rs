@@ -205,6 +205,12 @@ impl Route {
         self.owned().refuses([ApiError::NotRecent])
     }
 
+    /// The same, and its session must be stepped up: recent, and with a code or the app.
+    #[must_use]
+    pub fn stepped_up(self) -> Self {
+        self.owned().refuses([ApiError::NotSteppedUp])
+    }
+
     /// Takes a JSON body.
     #[must_use]
     pub fn takes<T: ToSchema>(self) -> Self {

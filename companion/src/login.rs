@@ -7,6 +7,7 @@ use serde::Deserialize;
 use token::RefreshToken;
 use utoipa::ToSchema;
 
+use crate::api::schemas;
 use crate::app::App;
 use crate::delivery::Delivery;
 use crate::email::Email;
@@ -30,7 +31,7 @@ pub struct Credentials {
     password: String,
     #[schema(pattern = "^body$")]
     delivery: Option<String>,
-    #[schema(max_length = 64)]
+    #[schema(schema_with = schemas::label, required = false)]
     label: Option<String>,
 }
 

@@ -62,6 +62,11 @@ impl Client {
         Ok(Self { http, base })
     }
 
+    /// Scheme, address and port that it calls.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// A GET.
     pub fn get(&self, path: &str) -> Request {
         self.request("GET", path)

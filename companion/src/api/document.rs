@@ -193,14 +193,16 @@ fn merge(response: &mut Value, refusal: Value) {
 }
 
 fn success(answer: &Success) -> (String, Value) {
-    let response = if answer.media_type.is_empty() {
-        json!({ "description": answer.about })
-    } else {
-        json!({
-            "description": answer.about,
-            "content": { answer.media_type: { "schema": answer.schema } },
-        })
+    let mut response = json!({ "description": answer.about });
+    // What is no JSON has no schema that would say anything.
+    let content = match (answer.media_type, &answer.schema) {
+        ("", _) => None,
+        (media_type, Value::Null) => Some(json!({ media_type: {} })),
+        (media_type, schema) => Some(json!({ media_type: { "schema": schema } })),
     };
+    if let (Some(content), Some(members)) = (content, response.as_object_mut()) {
+        members.insert("content".to_owned(), content);
+    }
     (answer.status.as_str().to_owned(), response)
 }
 

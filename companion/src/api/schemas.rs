@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 use utoipa::openapi::Schema;
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
 
 /// An id as the API writes it: 128 bits.
 pub const ID: &str = "^[0-9a-f]{32}$";
 /// The id of a receipt.
-pub const RECEIPT_ID: &str = r"^[1-9][0-9]*\.[A-Za-z0-9_-]{43}$";
+pub const RECEIPT_ID: &str = r"^[1-9][0-9]*\.[A-Za-z0-9_-]{22}$";
 
 /// Text of that form.
 pub fn matching(pattern: &str) -> Value {
@@ -38,6 +38,15 @@ pub fn receipt_id() -> Schema {
 pub fn moment() -> Schema {
     text()
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .into()
+}
+
+/// A session's name, or none.
+pub fn label() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .max_length(Some(64))
+        .pattern(Some(r"^[^\x00-\x1f\x7f-\x9f]*$"))
         .into()
 }
 

@@ -60,7 +60,7 @@ fn gateways() -> Vec<Route> {
             .answers_with(
                 StatusCode::OK,
                 "application/jwt",
-                text(),
+                Value::Null,
                 "A page: a JWS, `typ` `revocations+jwt`.",
             ),
         get("/gateway/v1/keys", gateway::keys)

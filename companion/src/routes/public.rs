@@ -128,6 +128,8 @@ fn sessions() -> Vec<Route> {
 
 fn oauth() -> Vec<Route> {
     const EITHER: [Credential; 2] = [Credential::Nothing, Credential::ClientSecret];
+    // RFC 6749 section 3.1: what is unknown is ignored, and nothing stands there twice.
+    let others = json!({ "type": "string" });
     let form = |parameter: &str, about: &str| {
         json!({
             "type": "object",
@@ -138,6 +140,7 @@ fn oauth() -> Vec<Route> {
                 "client_secret": { "type": "string" },
                 "token_type_hint": { "type": "string" },
             },
+            "additionalProperties": others,
         })
     };
     let refresh = json!({
@@ -150,6 +153,7 @@ fn oauth() -> Vec<Route> {
             "client_secret": { "type": "string" },
             "scope": { "type": "string" },
         },
+        "additionalProperties": others,
     });
     vec![
         post("/auth/oauth/token", oauth::token)

@@ -2,3 +2,5 @@
 //! them finds no answer that they do not foresee.
 
 mod document;
+mod exploration;
+mod looking;
