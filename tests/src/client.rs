@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use reqwest::blocking::{Client as Http, RequestBuilder};
+use reqwest::blocking::{Body, Client as Http, RequestBuilder};
 use reqwest::redirect::Policy;
 use serde_json::Value;
 
 use crate::fault::Fault;
+use crate::record::Record;
 
 /// Longer than the longest wait for a receipt.
 const TIMEOUT: Duration = Duration::from_secs(40);
@@ -17,6 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(40);
 pub struct Client {
     http: Http,
     base: String,
+    record: Option<Record>,
 }
 
 /// An answer, read to its end.
@@ -29,7 +31,10 @@ pub struct Answer {
 }
 
 /// A request that is being put together.
-pub struct Request(RequestBuilder);
+pub struct Request {
+    builder: RequestBuilder,
+    record: Option<Record>,
+}
 
 impl Client {
     /// A caller of that port on 127.0.0.1.
@@ -59,7 +64,20 @@ impl Client {
             .build()
             .map_err(Fault::while_doing("an HTTP client"))?;
         let base = format!("http://127.0.0.1:{port}");
-        Ok(Self { http, base })
+        Ok(Self {
+            http,
+            base,
+            record: None,
+        })
+    }
+
+    /// The same; what it sends and gets is looked through for secrets.
+    #[must_use]
+    pub fn recorded_in(self, record: &Record) -> Self {
+        Self {
+            record: Some(record.clone()),
+            ..self
+        }
     }
 
     /// Scheme, address and port that it calls.
@@ -85,7 +103,10 @@ impl Client {
     /// A request with any method.
     pub fn request(&self, method: &str, path: &str) -> Request {
         let method = method.parse().unwrap_or_default();
-        Request(self.http.request(method, format!("{}{path}", self.base)))
+        Request {
+            builder: self.http.request(method, format!("{}{path}", self.base)),
+            record: self.record.clone(),
+        }
     }
 }
 
@@ -93,29 +114,36 @@ impl Request {
     /// With an access token.
     #[must_use]
     pub fn bearer(self, token: &str) -> Self {
-        Self(self.0.bearer_auth(token))
+        self.with(|builder| builder.bearer_auth(token))
     }
 
     /// With one more header field.
     #[must_use]
     pub fn header(self, name: &str, value: &str) -> Self {
-        Self(self.0.header(name, value))
+        self.with(|builder| builder.header(name, value))
     }
 
     /// With a JSON body.
     #[must_use]
     pub fn json(self, body: &Value) -> Self {
-        Self(self.0.json(body))
+        self.with(|builder| builder.json(body))
     }
 
     /// With a body as it is.
     #[must_use]
     pub fn body(self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
-        Self(
-            self.0
+        self.with(|builder| {
+            builder
                 .header("content-type", content_type)
-                .body(body.into()),
-        )
+                .body(body.into())
+        })
+    }
+
+    fn with(self, change: impl FnOnce(RequestBuilder) -> RequestBuilder) -> Self {
+        Self {
+            builder: change(self.builder),
+            record: self.record,
+        }
     }
 
     /// Sends it.
@@ -127,9 +155,15 @@ impl Request {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             Fault::new(format!("{error} ({})", cause.unwrap_or_default()))
         };
-        let response = self.0.send().map_err(fault)?;
+        let (http, request) = self.builder.build_split();
+        let request = request.map_err(fault)?;
+        if let Some(record) = &self.record {
+            let body = request.body().and_then(Body::as_bytes);
+            record.sent(body.unwrap_or_default());
+        }
+        let response = http.execute(request).map_err(fault)?;
         let status = response.status().as_u16();
-        let headers = response
+        let headers: Vec<_> = response
             .headers()
             .iter()
             .map(|(name, value)| {
@@ -140,6 +174,9 @@ impl Request {
             })
             .collect();
         let body = response.bytes().map_err(fault)?.to_vec();
+        if let Some(record) = &self.record {
+            record.got(&headers, &body);
+        }
         Ok(Answer {
             status,
             headers,

@@ -3,7 +3,9 @@
 //! The store is the embedded one, or a database of its own in a program whose name begins with `companion_on_postgres`.
 
 mod database;
+mod evidence;
 mod gateway;
+pub(crate) mod lines;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,7 @@ use std::time::Duration;
 
 use companion::clock::{Clock, Millis};
 use companion::config::{Limits, Settings, Store};
+use companion::hasher::Figures;
 use companion::service::{Service, open_store};
 use companion::throttle::Limit;
 use tempfile::TempDir;
@@ -19,10 +22,12 @@ use tokio::runtime::Runtime;
 
 use self::database::Database;
 pub use self::gateway::{Gateway, keys_of};
+use self::lines::Lines;
 use crate::client::Client;
 use crate::fault::Fault;
 use crate::log;
 use crate::mailbox::Mailbox;
+use crate::record::Record;
 use crate::visitor::Visitor;
 use crate::watch::wait_for;
 
@@ -40,6 +45,11 @@ pub struct Companion {
     clock: Clock,
     /// On PostgreSQL.
     database: Option<Database>,
+    /// What it has handed out, and all those of which it is a survivor.
+    record: Record,
+    lines: Lines,
+    /// Whether the test itself has put a secret where none may be.
+    is_tainted: bool,
     /// Must be the last field: the companion lives in it.
     folder: TempDir,
 }
@@ -99,6 +109,9 @@ impl Companion {
             settings,
             clock: Clock::settable(UnixTime::from_seconds(BEGINNING)),
             database,
+            record: Record::default(),
+            lines: Lines::default(),
+            is_tainted: false,
             folder,
         })
     }
@@ -117,6 +130,8 @@ impl Companion {
             ..self.settings.clone()
         };
         survivor.clock = self.clock.clone();
+        survivor.record = self.record.clone();
+        survivor.is_tainted = self.is_tainted;
         survivor.resume()?;
         Ok(survivor)
     }
@@ -128,11 +143,14 @@ impl Companion {
     pub fn resume(&mut self) -> Result<(), Fault> {
         log::keep();
         let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let lines = self.lines.clone();
         let runtime = builder
             .worker_threads(2)
             .enable_all()
+            .on_thread_start(move || lines.listen())
             .build()
             .map_err(Fault::while_doing("a runtime"))?;
+        let _listening = self.lines.listen_for_now();
         let service = runtime
             .block_on(Service::start(self.settings.clone(), self.clock.clone()))
             .map_err(Fault::while_doing("the companion"))?;
@@ -142,7 +160,7 @@ impl Companion {
             service,
             runtime,
         });
-        Ok(())
+        self.record_keys().map(drop)
     }
 
     /// Stops it in order, and waits until it has let go of its files.
@@ -150,6 +168,7 @@ impl Companion {
     /// # Errors
     /// When it holds on to them.
     pub fn stop(&mut self) -> Result<(), Fault> {
+        let _listening = self.lines.listen_for_now();
         if let Some(running) = self.running.take() {
             running.runtime.block_on(running.service.stop());
             running.runtime.shutdown_timeout(PATIENCE);
@@ -251,7 +270,8 @@ impl Companion {
     /// # Errors
     /// As [`Client::new`].
     pub fn client(&self) -> Result<Client, Fault> {
-        Client::new(self.port(|running| running.public))
+        let client = Client::new(self.port(|running| running.public))?;
+        Ok(client.recorded_in(&self.record))
     }
 
     /// The same from another address, such as `127.0.0.2`.
@@ -260,7 +280,8 @@ impl Companion {
     /// As [`Client::new`].
     pub fn client_from(&self, address: &str) -> Result<Client, Fault> {
         let address = address.parse().map_err(Fault::while_doing(address))?;
-        Client::from_address(self.port(|running| running.public), address)
+        let client = Client::from_address(self.port(|running| running.public), address)?;
+        Ok(client.recorded_in(&self.record))
     }
 
     /// A caller of the internal listener.
@@ -268,7 +289,25 @@ impl Companion {
     /// # Errors
     /// As [`Client::new`].
     pub fn internal(&self) -> Result<Client, Fault> {
-        Client::new(self.port(|running| running.internal))
+        let client = Client::new(self.port(|running| running.internal))?;
+        Ok(client.recorded_in(&self.record))
+    }
+
+    /// What its gate before argon2id has done.
+    pub fn hashing(&self) -> Figures {
+        let figures = self
+            .running
+            .as_ref()
+            .map(|running| running.service.hashing());
+        figures.unwrap_or_default()
+    }
+
+    /// How many transactions its store has had since it was started.
+    pub fn transactions(&self) -> u64 {
+        self.running
+            .as_ref()
+            .and_then(|running| running.service.store())
+            .map_or(0, |store| store.transactions())
     }
 
     /// Where its internal listener is, on 127.0.0.1.

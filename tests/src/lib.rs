@@ -14,6 +14,7 @@ pub mod gateway;
 pub mod hook;
 #[cfg(feature = "host")]
 pub mod host;
+pub mod leaks;
 pub mod log;
 pub mod mailbox;
 pub mod next_page;
@@ -22,7 +23,9 @@ pub mod place;
 pub mod plugin;
 pub mod ports;
 pub mod postgres;
+pub mod ranks;
 mod reaper;
+pub mod record;
 pub mod rewrite;
 pub mod setup;
 pub mod smtp;

@@ -26,6 +26,7 @@ struct Keeper;
 
 impl Write for Keeper {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        crate::companion::lines::append(line);
         let mut kept = kept();
         kept.bytes.extend_from_slice(line);
         if let Some(file) = &mut kept.file {

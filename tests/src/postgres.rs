@@ -275,7 +275,8 @@ impl Postgres {
         }
     }
 
-    fn data(&self) -> PathBuf {
+    /// Where its files are.
+    pub fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
 

@@ -1,23 +1,24 @@
 //! What a thief of the database, a reader of the log or a `{:?}` gets to see.
+//!
+//! Every test looks for the secrets of its companion when it drops it (`tests::companion`); here it shows that this finds them.
 
 use std::fmt::Debug;
 use std::fs;
 use std::marker::PhantomData;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use companion::config::{Smtp, SmtpTls};
 use tests::client::Client;
 use tests::companion::Companion;
-use tests::log;
 use tests::postgres::Postgres;
 use tests::smtp::{Security, SmtpServer};
 use tests::visitor::{Tokens, Visitor, enter_code};
 
 use crate::{companion_with_alice, refusal, tamper};
 
-/// Somebody's whole story, and every secret in it.
-fn story(companion: &Companion, client: &Client, name: &str) -> Vec<(&'static str, Vec<u8>)> {
+/// Somebody's whole story, with success, failure, theft and forgery in it. A few of its secrets.
+fn story(companion: &Companion, client: &Client, name: &str) -> [(&'static str, String); 5] {
     let visitor = Visitor::named(name);
     let sign_up = visitor.sign_up(client).unwrap();
     let code = companion.mailbox().code_for(&visitor.email).unwrap();
@@ -42,109 +43,124 @@ fn story(companion: &Companion, client: &Client, name: &str) -> Vec<(&'static st
     assert_eq!(forged.try_refresh(client).unwrap().status, 401);
     let fourth = visitor.login(client).unwrap();
     assert_eq!(fourth.log_out(client).unwrap().status, 200);
-
-    let mut secrets = vec![
-        ("the password", visitor.password.into_bytes()),
-        ("a mistyped password", wrong.password.into_bytes()),
-    ];
-    for tokens in [first, second, third, other, fourth] {
-        let (_, signature) = tokens.access.rsplit_once('.').unwrap();
-        secrets.push(("a signature", signature.as_bytes().to_vec()));
-        secrets.push((
-            "a signature's bytes",
-            URL_SAFE_NO_PAD.decode(signature).unwrap(),
-        ));
-        let (_, mac) = tokens.refresh.rsplit_once('.').unwrap();
-        secrets.push(("a refresh MAC", mac.as_bytes().to_vec()));
-        secrets.push((
-            "a refresh MAC's bytes",
-            URL_SAFE_NO_PAD.decode(mac).unwrap(),
-        ));
-    }
-    secrets.push(("a code", code.into_bytes()));
-    for file in ["master.key", "gateway.token"] {
-        let text = fs::read_to_string(companion.state().join(file)).unwrap();
-        secrets.push((file, URL_SAFE_NO_PAD.decode(text.trim()).unwrap()));
-        secrets.push((file, text.trim().as_bytes().to_vec()));
-    }
-    if let Some(file) = &companion.settings().store.url_file {
-        let url = fs::read_to_string(file).unwrap();
-        let (_, password) = url.split_once('@').unwrap().0.rsplit_once(':').unwrap();
-        secrets.push(("the database's password", password.as_bytes().to_vec()));
-    }
-    secrets
+    let master = fs::read_to_string(companion.state().join("master.key")).unwrap();
+    [
+        ("a password", wrong.password),
+        ("a mailed code", code),
+        ("access_token", third.access),
+        ("refresh_token", other.refresh),
+        ("master.key", master.trim().to_owned()),
+    ]
 }
 
-/// What a thief of the database has: its files, or every value of every table.
-fn dump(companion: &Companion) -> Vec<u8> {
-    let Some(database) = companion.database() else {
-        let names = [
-            "latchkey.db",
-            "latchkey.db-wal",
-            "latchkey.db-shm",
-            "throttle.db",
-            "throttle.db-wal",
-            "throttle.db-shm",
-        ];
-        let read = |name: &&str| fs::read(companion.state().join(name)).ok();
-        return names.iter().filter_map(read).flatten().collect();
-    };
-    let rows = |sql: &str| Postgres::shared().query_text(database, sql).unwrap();
-    let tables = rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'");
-    let tables = tables.into_iter().flatten().flatten();
-    let values = tables.flat_map(|table| rows(&format!("SELECT * FROM {table}")));
-    let values: Vec<_> = values.flatten().flatten().map(bytes_of).collect();
-    values.join(&b'\n')
+fn contains(haystack: &[u8], needle: &str) -> bool {
+    let mut windows = haystack.windows(needle.len());
+    windows.any(|window| window == needle.as_bytes())
 }
 
-/// PostgreSQL writes bytes in hex.
-fn bytes_of(value: String) -> Vec<u8> {
-    let Some(hex) = value.strip_prefix("\\x") else {
-        return value.into_bytes();
-    };
-    let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
-    (0..hex.len()).step_by(2).map(byte).collect()
+fn found(companion: &Companion, dump: &[u8]) -> Vec<String> {
+    companion.record().with(|secrets| secrets.found_in(dump))
 }
 
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack
-        .windows(needle.len())
-        .any(|window| window == needle)
-}
-
-/// A run of exactly these digits; in a dump six digits may stand in a longer number by chance.
-fn contains_code(haystack: &[u8], code: &[u8]) -> bool {
-    let is_digit = |at: Option<usize>| {
-        at.and_then(|at| haystack.get(at))
-            .is_some_and(u8::is_ascii_digit)
-    };
-    let mut windows = haystack.windows(code.len()).enumerate();
-    windows.any(|(at, window)| {
-        window == code && !is_digit(at.checked_sub(1)) && !is_digit(Some(at + code.len()))
-    })
-}
-
-/// ST-01, RR-08, OT-09: database, WAL and the limits' file, running and stopped: no code, password, token or key in any form.
+/// ST-01, RR-08, OT-09: database, WAL and the limits' file, running and stopped: no code, password, token or key in any spelling.
 #[test]
 fn a_copy_of_the_database_holds_no_secret() {
     let mut companion = Companion::start().unwrap();
     let client = companion.client().unwrap();
-    let secrets = story(&companion, &client, "alice");
-    let running = dump(&companion);
+    let known = story(&companion, &client, "alice");
+    // The search is for all of these, and for two private keys.
+    for (name, secret) in known {
+        assert!(!found(&companion, secret.as_bytes()).is_empty(), "{name}");
+    }
+    assert_eq!(companion.record_keys().unwrap(), 2);
+    let running = companion.dump().unwrap();
     companion.stop().unwrap();
-    for dump in [running, dump(&companion)] {
-        // What is no secret is found: the search works.
-        assert!(contains(&dump, b"alice@example.com"));
-        assert!(contains(&dump, b"$argon2id$v=19$m=19456,t=2,p=1$"));
-        for (what, secret) in &secrets {
-            let is_there = if *what == "a code" {
-                contains_code(&dump, secret)
-            } else {
-                contains(&dump, secret)
-            };
-            assert!(!is_there, "{what}");
+    for dump in [running, companion.dump().unwrap()] {
+        // What is no secret is there: this is the database.
+        assert!(contains(&dump, "alice@example.com"));
+        assert!(contains(&dump, "$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert!(found(&companion, &dump).is_empty());
+    }
+}
+
+/// ST-01, AU-02: whatever is planted in the database or in the log is found, in whatever spelling: the search can fail.
+#[test]
+fn a_secret_that_is_planted_is_found() {
+    let (mut companion, client, alice) = companion_with_alice();
+    companion.taint();
+    let tokens = alice.login(&client).unwrap();
+    let (_, mac) = tokens.refresh.rsplit_once('.').unwrap();
+    let code = companion.mailbox().code_for(&alice.email).unwrap();
+    assert!(companion.leaks().unwrap().is_empty());
+    let hex = |text: &str| -> String { text.bytes().map(|byte| format!("{byte:02x}")).collect() };
+    let raw = URL_SAFE_NO_PAD.decode(mac).unwrap();
+    for (planted, finding) in [
+        (alice.password.clone(), "a password, in clear"),
+        (hex(&alice.password), "a password, in hex"),
+        (STANDARD.encode(&alice.password), "a password, in base64"),
+        (format!("the code is {code}."), "a mailed code, in clear"),
+        (mac.to_owned(), "the end of refresh_token, in clear"),
+        (
+            STANDARD.encode(raw),
+            "the bytes of the end of refresh_token, in base64",
+        ),
+    ] {
+        tamper(
+            &companion,
+            &format!("UPDATE sessions SET label = '{planted}'"),
+        );
+        let leaks = companion.leaks().unwrap();
+        let expected = format!("{finding}, in the database");
+        assert!(leaks.contains(&expected), "{planted}: {leaks:?}");
+        tamper(&companion, "UPDATE sessions SET label = 'the phone'");
+    }
+    // A path is logged: whoever writes his token into it has it in the log.
+    let path = format!("/auth/v1/{mac}");
+    client.delete(&path).send().unwrap();
+    let leaks = companion.leaks().unwrap();
+    let expected = "the end of refresh_token, in clear, in the log".to_owned();
+    assert!(leaks.contains(&expected), "{leaks:?}");
+}
+
+/// ST-01: what a thief of the server's disk has: the tables with what was deleted from them, and the write-ahead log of the whole story.
+#[test]
+fn the_files_of_the_database_server_hold_no_secret() {
+    let companion = Companion::start().unwrap();
+    let Some(database) = companion.database() else {
+        // Of the embedded store the files are the dump.
+        return;
+    };
+    let server = Postgres::shared();
+    let ask = |sql: &str| {
+        let rows = server.query_text(database, sql).unwrap();
+        rows[0][0].clone().unwrap()
+    };
+    let segment = "SELECT pg_walfile_name(pg_current_wal_lsn())";
+    let first = ask(segment);
+    let client = companion.client().unwrap();
+    story(&companion, &client, "alice");
+    server.execute(database, "CHECKPOINT").unwrap();
+    let last = ask(segment);
+    let wal = fs::read_dir(server.data().join("pg_wal")).unwrap();
+    let wal = wal.map(|entry| entry.unwrap().path()).filter(|path| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        path.is_file() && (first.as_str()..=last.as_str()).contains(&name)
+    });
+    let tables = ask("SELECT oid FROM pg_database WHERE datname = current_database()");
+    let tables = fs::read_dir(server.data().join("base").join(tables)).unwrap();
+    let tables = tables.map(|entry| entry.unwrap().path());
+    let mut has_address = [false; 2];
+    for (number, files) in [wal.collect::<Vec<_>>(), tables.collect()]
+        .iter()
+        .enumerate()
+    {
+        for file in files {
+            let content = fs::read(file).unwrap();
+            has_address[number] |= contains(&content, "alice@example.com");
+            assert!(found(&companion, &content).is_empty(), "{}", file.display());
         }
     }
+    assert_eq!(has_address, [true, true]);
 }
 
 /// RR-08: who copies the database, and not the master key, has a companion that does not start.
@@ -215,37 +231,27 @@ fn equal_passwords_have_different_hashes() {
 fn the_log_holds_no_secret() {
     let companion = Companion::start().unwrap();
     let client = companion.client().unwrap();
-    let secrets = story(&companion, &client, "lola");
+    story(&companion, &client, "lola");
     client
         .get("/auth/v1/%0d%0aforged%1b[31m")
         .header("user-agent", "forged\u{9b}31m")
         .send()
         .unwrap();
-    refused_by_a_mail_server();
-    let logged = log::bytes();
+    let logged = companion.log();
     for event in ["session_opened", "refresh_token_reused", "login_failed"] {
         let event = format!("\"event\":\"{event}\"");
-        assert!(contains(&logged, event.as_bytes()), "{event}");
+        assert!(contains(&logged, &event), "{event}");
     }
-    // Of what the mail server says, only the code: it repeats the address, and writes colours.
-    assert!(contains(&logged, b"the server answered 550"));
-    assert!(!contains(&logged, b"mallory@example.com"));
-    for (what, secret) in &secrets {
-        let is_there = if *what == "a code" {
-            contains_code(&logged, secret)
-        } else {
-            contains(&logged, secret)
-        };
-        assert!(!is_there, "{what}");
-    }
-    assert!(!contains(&logged, b"lola@example.com"));
+    assert!(found(&companion, &logged).is_empty());
+    assert!(!contains(&logged, "lola@example.com"));
     let logged = String::from_utf8(logged).unwrap();
     let is_safe = |character: char| character == '\n' || !character.is_control();
     assert!(logged.chars().all(is_safe));
 }
 
-/// A mail that a server refuses with the address and a control character in its words, and later for a while.
-fn refused_by_a_mail_server() {
+/// AU-02, AU-03: a mail server refuses with the address and a control character in its words; the log has the number alone.
+#[test]
+fn the_log_holds_no_word_of_a_mail_server() {
     let server = SmtpServer::start(Security::default()).unwrap();
     server
         .answer("mallory@example.com", "rcpt:450 rcpt:550")
@@ -271,6 +277,10 @@ fn refused_by_a_mail_server() {
         .unwrap();
         companion.advance_seconds(60);
     }
+    let logged = companion.log();
+    assert!(contains(&logged, "the server answered 550"));
+    assert!(!contains(&logged, "mallory@example.com"));
+    assert!(logged.iter().all(|byte| *byte == b'\n' || *byte >= b' '));
 }
 
 /// Whether a type has `Debug`: the inherent constant is there only then, and comes first.
@@ -328,8 +338,5 @@ fn what_holds_a_secret_has_no_debug() {
     const { assert!(Probe::<companion::config::Settings>::HAS_DEBUG) };
     let companion = Companion::start().unwrap();
     let shown = format!("{:?}", companion.settings());
-    for file in ["master.key", "gateway.token"] {
-        let secret = fs::read_to_string(companion.state().join(file)).unwrap();
-        assert!(!shown.contains(secret.trim()), "{file}");
-    }
+    assert!(found(&companion, shown.as_bytes()).is_empty());
 }

@@ -16,10 +16,14 @@ mod authority;
 mod codes;
 #[path = "../companion/crash.rs"]
 mod crash;
+#[path = "../companion/enumeration.rs"]
+mod enumeration;
 #[path = "../companion/events.rs"]
 mod events;
 #[path = "../companion/feed.rs"]
 mod feed;
+#[path = "../companion/hashing.rs"]
+mod hashing;
 #[path = "../companion/key_rotation.rs"]
 mod key_rotation;
 #[path = "../companion/limits.rs"]
@@ -38,6 +42,8 @@ mod mail;
 mod master_key;
 #[path = "../companion/oauth.rs"]
 mod oauth;
+#[path = "../companion/overload.rs"]
+mod overload;
 #[path = "../companion/pending.rs"]
 mod pending;
 #[path = "../companion/polls.rs"]

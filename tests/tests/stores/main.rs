@@ -5,6 +5,7 @@
 mod bench;
 mod person;
 
+mod accounts;
 mod bursts;
 mod codes;
 mod concurrency;
@@ -70,6 +71,10 @@ fn run(open: impl AsyncFnOnce() -> Bench, case: impl AsyncFnOnce(&Bench)) {
 }
 
 on_every_store! {
+    accounts {
+        a_raised_hash_replaces_the_one_that_it_was_made_from,
+        of_many_raises_at_once_one_is_kept,
+    }
     master_keys {
         an_empty_store_belongs_to_no_master_key,
         a_version_that_was_noted_stays_what_it_is,

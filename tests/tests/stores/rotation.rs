@@ -64,6 +64,7 @@ pub async fn a_refresh_moves_the_session_by_one(bench: &Bench) {
         ip: Some("2001:db8::1".to_owned()),
         user_agent: Some("another".to_owned()),
         request_id: None,
+        actor: None,
     };
     for generation in 0..3 {
         bench.clock.advance(MINUTE + TICK);
@@ -115,6 +116,7 @@ pub async fn a_parent_within_the_grace_gets_the_same_successor(bench: &Bench) {
                 ip: Some("192.0.2.9".to_owned()),
                 user_agent: None,
                 request_id: None,
+                actor: None,
             },
             ..refresh(session, 1)
         };

@@ -36,6 +36,7 @@ pub async fn a_login_opens_the_session_that_it_describes(bench: &Bench) {
         ip: Some("192.0.2.1".to_owned()),
         user_agent: Some("curl/8".to_owned()),
         request_id: None,
+        actor: None,
     };
     let login = Login {
         mac_key_version: 7,

@@ -1,30 +1,17 @@
-//! docs/THREATS.md names the tests that prove it. A name without a test is a claim without a proof, and so is a requirement of the filter
-//! that no test names.
+//! docs/THREATS.md names the tests that prove it. A name without a test is a claim without a proof, and so is a requirement that no test
+//! names.
+
+mod requirements;
+mod sources;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 
 use tests::place::root;
 
-/// Requirements by kind; a number that is missing is retired.
-const REQUIREMENTS: [(&str, &[u32]); 4] = [
-    (
-        "TV",
-        &[
-            1, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
-            26, 27, 28, 29, 30, 31,
-        ],
-    ),
-    (
-        "FR",
-        &[
-            1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18, 21, 22, 23, 24, 25, 26,
-        ],
-    ),
-    ("CK", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
-    ("CF", &[1, 2, 3, 4, 5, 6, 7, 8]),
-];
+use self::requirements::{COMPANION, FILTER, NOT_YET, faults, ids, stale};
+use self::sources::{functions, named_by_tests, named_in, test_sources};
+
 /// Where the tests of the filter are.
 const OF_THE_FILTER: [&str; 9] = [
     "token",
@@ -37,51 +24,22 @@ const OF_THE_FILTER: [&str; 9] = [
     "tests/tests/filter_requests",
     "tests/tests/hostile_envoy",
 ];
+/// Where the tests of the companion alone are.
+const OF_THE_COMPANION: [&str; 6] = [
+    "companion",
+    "tests/src",
+    "tests/tests/companion",
+    "tests/tests/openapi",
+    "tests/tests/replicas",
+    "tests/tests/stores",
+];
 
-/// The text of all tests below a folder: of files of tests, and of others what follows `#[cfg(test)]`.
-fn test_sources(folder: &Path) -> String {
-    let mut text = String::new();
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let path = entry.path();
-        if path.is_dir() {
-            text += &test_sources(&path);
-        } else if path.extension().is_some_and(|kind| kind == "rs") {
-            let source = fs::read_to_string(&path).unwrap();
-            let place = path.strip_prefix(root()).unwrap().to_str().unwrap();
-            let mut steps = place.trim_end_matches(".rs").split('/');
-            let is_test = steps.any(|step| matches!(step, "tests" | "fuzz"));
-            let of_tests = match source.split_once("#[cfg(test)]") {
-                _ if is_test => source.as_str(),
-                Some((_, of_tests)) => of_tests,
-                None => "",
-            };
-            text += of_tests;
-        }
-    }
-    text
-}
-
-/// Whether `id` stands there and no digit follows.
-fn names(text: &str, id: &str) -> bool {
-    let mut after = text.match_indices(id).map(|(at, _)| &text[at + id.len()..]);
-    after.any(|rest| !rest.starts_with(|next: char| next.is_ascii_digit()))
-}
-
-/// The names of all functions below a folder.
-fn functions(folder: &Path, found: &mut BTreeSet<String>) {
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let path = entry.path();
-        if path.is_dir() {
-            functions(&path, found);
-        } else if path.extension().is_some_and(|kind| kind == "rs") {
-            let text = fs::read_to_string(&path).unwrap();
-            let names = text
-                .lines()
-                .map(|line| line.trim_start().trim_start_matches("async "))
-                .filter_map(|line| line.strip_prefix("fn "));
-            found.extend(names.filter_map(|rest| Some(rest.split_once('(')?.0.to_owned())));
-        }
-    }
+/// A section of docs/THREATS.md.
+fn section(title: &str) -> String {
+    let threats = fs::read_to_string(root().join("docs/THREATS.md")).unwrap();
+    let (_, rest) = threats.split_once(&format!("## {title}\n")).unwrap();
+    let end = rest.find("\n## ").unwrap_or(rest.len());
+    rest[..end].to_owned()
 }
 
 #[test]
@@ -110,19 +68,27 @@ fn every_requirement_of_the_filter_is_named_by_a_test_or_left_out_with_a_reason(
     let tests: String = OF_THE_FILTER
         .map(|folder| test_sources(&root().join(folder)))
         .concat();
-    let threats = fs::read_to_string(root().join("docs/THREATS.md")).unwrap();
-    let (_, rest) = threats.split_once("## Requirements of the filter").unwrap();
-    let (left_out, _) = rest.split_once("\n## ").unwrap();
-    let mut faults = Vec::new();
-    for (kind, numbers) in REQUIREMENTS {
-        for number in numbers {
-            let id = format!("{kind}-{number:02}");
-            match (names(&tests, &id), names(left_out, &id)) {
-                (true, false) | (false, true) => {}
-                (true, true) => faults.push(format!("{id} is named and left out")),
-                (false, false) => faults.push(format!("{id} is neither named nor left out")),
-            }
+    let left_out = named_in(&section("Requirements of the filter"));
+    let found = faults(&ids(&FILTER), &named_in(&tests), &left_out);
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// What both programs have to do with, each for itself: a test of the filter is no proof for the companion.
+#[test]
+fn every_requirement_of_the_companion_is_named_by_a_test_or_left_out_with_a_reason() {
+    let named = |folders: &[&str]| {
+        let mut named = BTreeSet::new();
+        for folder in folders {
+            named_by_tests(&root().join(folder), &mut named);
         }
-    }
-    assert!(faults.is_empty(), "{faults:#?}");
+        named
+    };
+    let of_both = |id: &String| ids(&FILTER).contains(id);
+    let mut all = named(&["token", "filter", "companion", "tests"]);
+    let of_the_companion = named(&OF_THE_COMPANION);
+    all.retain(|id| !of_both(id) || of_the_companion.contains(id));
+    let mut left_out = named_in(&section("Requirements of the companion"));
+    left_out.extend(stale(NOT_YET, &all));
+    let found = faults(&ids(&COMPANION), &all, &left_out);
+    assert!(found.is_empty(), "{found:#?}");
 }
