@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::{Api, Credential, Parameter, Route, Success, schemas};
@@ -149,7 +150,7 @@ fn responses(route: &Route) -> BTreeMap<String, Value> {
 fn oauth_refusals(route: &Route) -> BTreeMap<String, Value> {
     let refusals = &route.oauth_refusals;
     let statuses: BTreeSet<_> = refusals.iter().map(OauthError::status).collect();
-    let of = |status| {
+    let of = |status: StatusCode| {
         let refusals = refusals.iter().filter(|refusal| refusal.status() == status);
         let texts: BTreeMap<_, _> = refusals
             .map(|refusal| (refusal.code(), refusal.description()))
@@ -159,8 +160,18 @@ fn oauth_refusals(route: &Route) -> BTreeMap<String, Value> {
             .iter()
             .map(|(code, description)| format!("`{code}`: {description}"))
             .collect();
+        let headers = match status.as_u16() {
+            401 => {
+                json!({ "WWW-Authenticate": { "required": true, "schema": { "type": "string" } } })
+            }
+            429 | 503 => {
+                json!({ "Retry-After": { "required": true, "schema": { "type": "integer", "minimum": 1 } } })
+            }
+            _ => json!({}),
+        };
         json!({
             "description": lines.join("\n\n"),
+            "headers": headers,
             "content": { "application/json": { "schema": {
                 "type": "object",
                 "required": ["error", "error_description"],

@@ -304,6 +304,11 @@ fn what_holds_a_secret_has_no_debug() {
     }
     for (name, has_debug) in has_debug![
         companion::vault::Vault,
+        companion::vault::MasterKey,
+        companion::form::Form,
+        companion::oauth::Call,
+        companion::oauth_client::Confidential,
+        companion::key_upkeep::KeyKeeper,
         companion::password::Password,
         companion::keys::Keys,
         companion::app::App,
@@ -316,6 +321,8 @@ fn what_holds_a_secret_has_no_debug() {
         companion::mail::Mailer,
         companion::mail::Secrets,
         companion::store::SealedKey,
+        companion::store::StoredKey,
+        companion::store::KeyChange,
         companion::store::Account,
         companion::store::Attempt,
         companion::store::Activation,
