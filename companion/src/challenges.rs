@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::api::schemas;
 use crate::app::App;
-use crate::code::{COOLDOWN, Purpose};
+use crate::code::Purpose;
 use crate::email::Email;
 use crate::email_change;
 use crate::entropy;
@@ -154,7 +154,7 @@ pub async fn request_code(
     let body = Challenged {
         challenge_id: challenge,
         expires_at: rfc3339(requested.expires_at),
-        resend_after: rfc3339(requested.at.plus(COOLDOWN)),
+        resend_after: rfc3339(requested.at.plus(app.settings.limits.mail_cooldown.get())),
     };
     Ok((StatusCode::ACCEPTED, Answer(body)))
 }

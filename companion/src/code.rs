@@ -17,7 +17,7 @@ pub const LIFETIME: Duration = Duration::from_secs(600);
 pub const MAX_ATTEMPTS: u32 = 5;
 /// Wrong codes of one account, or of one address, and purpose in a day; then that purpose is closed to short codes (OT-06).
 pub const MAX_WRONG_PER_DAY: u32 = 10;
-/// Between two mails of one kind to one address, and between two codes of one challenge.
+/// Between two mails of one kind to one owner, unless `limits.mail_cooldown` says otherwise.
 pub const COOLDOWN: Duration = Duration::from_secs(60);
 /// The day of [`MAX_WRONG_PER_DAY`]; as long a sign-up waits for its code.
 pub const DAY: Duration = Duration::from_secs(86_400);

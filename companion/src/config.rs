@@ -293,6 +293,11 @@ impl Settings {
         )?;
         demand(is_name(&self.client_id), "client_id", "must not be empty")?;
         listeners::check(self)?;
+        demand(
+            within(self.limits.mail_cooldown, 1, 600),
+            "limits.mail_cooldown",
+            "must lie between 1s and 10m",
+        )?;
         self.mail.check()?;
         self.smtp.check()?;
         self.webhook.check()?;

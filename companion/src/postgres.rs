@@ -37,6 +37,7 @@ use tokio::task::AbortHandle;
 use self::follow::Moved;
 use self::work::ask;
 use crate::clock::{Clock, Millis, Moment};
+use crate::code::COOLDOWN;
 use crate::receipt::Revocation;
 use crate::retention::PRUNED;
 use crate::store::{Outcome, Store};
@@ -53,6 +54,8 @@ pub struct Postgres {
     moved: Arc<Moved>,
     /// How often a connection was taken out of the pool; but for the first use of each.
     taken: Arc<AtomicU64>,
+    /// Between two mails of one kind to one owner.
+    cooldown: Duration,
     following: [AbortHandle; 2],
 }
 
@@ -112,8 +115,16 @@ impl Postgres {
             witness,
             moved,
             taken,
+            cooldown: COOLDOWN,
             following: [looking.abort_handle(), listening.abort_handle()],
         })
+    }
+
+    /// With another time between two mails of one kind to one owner.
+    #[must_use]
+    pub const fn with_cooldown(mut self, cooldown: Duration) -> Self {
+        self.cooldown = cooldown;
+        self
     }
 
     /// The moment that takes the place of the database's own time; in tests alone.

@@ -273,6 +273,7 @@ fn supervised(
 pub async fn open_store(settings: &Settings, clock: Clock) -> Result<Arc<dyn Store>, StartError> {
     const WHAT: &str = "the store";
     let longest_token = settings.tokens.access_lifetime.get();
+    let cooldown = settings.limits.mail_cooldown.get();
     match settings.store.kind {
         StoreKind::Sqlite => {
             let folder = settings.state.clone();
@@ -282,14 +283,14 @@ pub async fn open_store(settings: &Settings, clock: Clock) -> Result<Arc<dyn Sto
             let store = opened
                 .map_err(StartError::doing(WHAT))?
                 .map_err(StartError::doing(WHAT))?;
-            Ok(Arc::new(store))
+            Ok(Arc::new(store.with_cooldown(cooldown)))
         }
         StoreKind::Postgres => {
             let options = database(&settings.store)?;
             let store = Postgres::open(options, clock, longest_token)
                 .await
                 .map_err(StartError::doing(WHAT))?;
-            Ok(Arc::new(store))
+            Ok(Arc::new(store.with_cooldown(cooldown)))
         }
     }
 }

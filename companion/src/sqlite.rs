@@ -34,6 +34,7 @@ use tokio::sync::watch;
 use self::readers::Readers;
 use self::writer::{Lost, Writer};
 use crate::clock::{Clock, Moment};
+use crate::code::COOLDOWN;
 use crate::receipt::Revocation;
 use crate::retention::PRUNED;
 use crate::store::{Outcome, Store};
@@ -64,6 +65,8 @@ pub struct Sqlite {
     throttle: Writer,
     clock: Clock,
     moved: watch::Receiver<u64>,
+    /// Between two mails of one kind to one owner.
+    cooldown: Duration,
     /// Held until the last commit: declared after the writers.
     _lock: File,
 }
@@ -128,8 +131,16 @@ impl Sqlite {
             throttle,
             clock,
             moved,
+            cooldown: COOLDOWN,
             _lock: lock,
         })
+    }
+
+    /// With another time between two mails of one kind to one owner.
+    #[must_use]
+    pub const fn with_cooldown(mut self, cooldown: Duration) -> Self {
+        self.cooldown = cooldown;
+        self
     }
 }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::code::COOLDOWN;
+use crate::span::Span;
 use crate::throttle::Limit;
 
 /// `[limits]`. "Address" is the client's: an IPv4 address, or the /64 of an IPv6 one.
@@ -26,6 +28,8 @@ pub struct Limits {
     pub mail_per_email_hourly: Limit,
     /// The same within a day.
     pub mail_per_email_daily: Limit,
+    /// Between two mails of one kind to one owner: the second waits.
+    pub mail_cooldown: Span,
     /// Mails of all together; beyond it nothing is refused, but an alarm is raised. Per instance, in memory.
     pub mail_hourly_total: Limit,
     /// Recoveries that are asked for.
@@ -52,6 +56,7 @@ impl Default for Limits {
             mail_per_email: Limit::new(3, 3, Duration::from_secs(900)),
             mail_per_email_hourly: Limit::new(5, 5, HOUR),
             mail_per_email_daily: Limit::new(10, 10, Duration::from_secs(86_400)),
+            mail_cooldown: Span::seconds(COOLDOWN.as_secs()),
             mail_hourly_total: Limit::new(1_000, 1_000, HOUR),
             recovery_per_address: Limit::new(5, 5, HOUR),
             recovery_per_email: Limit::new(3, 1, HOUR),

@@ -1,12 +1,14 @@
 //! What mail an errand of the outbox comes to. Here, and not in any answer, it shows whether an account exists.
 
+use std::time::Duration;
+
 use token::{ChallengeId, SessionId, Subject};
 
 use super::columns::{get, int, maybe_bytes, millis, span_millis, uint};
 use super::work::{Arguments, Write};
 use super::{codes, outbox};
 use crate::clock::Millis;
-use crate::code::{COOLDOWN, DAY, MAX_WRONG_PER_DAY, Purpose};
+use crate::code::{DAY, MAX_WRONG_PER_DAY, Purpose};
 use crate::errand::{self, ACTIVATION, EMAIL_CHANGE, RECOVERY, RESEND, SIGN_UP, STEP_UP};
 use crate::store::{DrawnCode, Mail, Outcome, Prepared};
 
@@ -23,6 +25,8 @@ struct Wanted {
     expires_at: Millis,
     created_at: Millis,
     tries: u64,
+    /// Between two mails of one kind to one owner.
+    cooldown: Duration,
 }
 
 /// Whose code it is, and where it goes.
@@ -38,6 +42,7 @@ pub(super) async fn prepare(
     write: &Write<'_>,
     errand: u64,
     code: Option<&DrawnCode>,
+    cooldown: Duration,
 ) -> Outcome<Prepared> {
     let find = "SELECT * FROM outbox WHERE id = $1 AND expires_at > $2 AND dead_at IS NULL";
     let row = write.db.row(find, &[&int(errand), &write.now.0]).await?;
@@ -56,6 +61,7 @@ pub(super) async fn prepare(
         expires_at: millis(&row, "expires_at")?,
         created_at: millis(&row, "created_at")?,
         tries: uint(&row, "tries")?,
+        cooldown,
     };
     let (Some(challenge), Some(code)) = (wanted.challenge, code) else {
         return notice(write, &wanted).await;
@@ -339,7 +345,7 @@ async fn send(
         ON CONFLICT (email, mail) DO UPDATE SET at = excluded.at WHERE mails_sent.at <= $4
         RETURNING at";
     let whose = account.map_or_else(|| to.to_owned(), |account| account.to_string());
-    let cold = write.now.minus(COOLDOWN).0;
+    let cold = write.now.minus(wanted.cooldown).0;
     let sent = write
         .db
         .row(SEND, &[&whose, &mail.kind().name(), &write.now.0, &cold])
@@ -359,7 +365,7 @@ async fn send(
             &[
                 &whose,
                 &mail.kind().name(),
-                &span_millis(COOLDOWN),
+                &span_millis(wanted.cooldown),
                 &wanted.id,
             ],
         )

@@ -21,10 +21,12 @@ impl Outbox for Postgres {
     }
 
     async fn prepare_mail(&self, errand: u64, code: Option<DrawnCode>) -> Outcome<Prepared> {
+        let cooldown = self.cooldown;
         change!(self, OnDisk, |write| mails::prepare(
             write,
             errand,
-            code.as_ref()
+            code.as_ref(),
+            cooldown
         ))
     }
 

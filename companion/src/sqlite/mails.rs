@@ -1,5 +1,7 @@
 //! What mail an errand of the outbox comes to. Here, and not in any answer, it shows whether an account exists.
 
+use std::time::Duration;
+
 use rusqlite::{OptionalExtension as _, params};
 use token::{ChallengeId, SessionId, Subject};
 
@@ -7,7 +9,7 @@ use super::columns::{int, maybe_id, millis, uint};
 use super::writer::Write;
 use super::{codes, outbox};
 use crate::clock::Millis;
-use crate::code::{COOLDOWN, DAY, MAX_WRONG_PER_DAY, Purpose};
+use crate::code::{DAY, MAX_WRONG_PER_DAY, Purpose};
 use crate::errand::{self, ACTIVATION, EMAIL_CHANGE, RECOVERY, RESEND, SIGN_UP, STEP_UP};
 use crate::store::{DrawnCode, Mail, Prepared};
 
@@ -24,6 +26,8 @@ struct Row {
     expires_at: Millis,
     created_at: Millis,
     tries: u32,
+    /// Between two mails of one kind to one owner.
+    cooldown: Duration,
 }
 
 /// Whose code it is, and where it goes.
@@ -39,6 +43,7 @@ pub(super) fn prepare(
     write: &Write<'_>,
     errand: u64,
     code: Option<&DrawnCode>,
+    cooldown: Duration,
 ) -> rusqlite::Result<Prepared> {
     let row = write
         .db
@@ -58,6 +63,7 @@ pub(super) fn prepare(
                     expires_at: millis(row, "expires_at")?,
                     created_at: millis(row, "created_at")?,
                     tries: row.get("tries")?,
+                    cooldown,
                 })
             },
         )
@@ -391,7 +397,7 @@ fn send(
         )
         .optional()?;
     let free_at = last
-        .map(|last| last.plus(COOLDOWN))
+        .map(|last| last.plus(row.cooldown))
         .filter(|free_at| *free_at > write.now);
     if let Some(free_at) = free_at {
         return again(write, row, free_at);

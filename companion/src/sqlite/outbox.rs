@@ -26,8 +26,9 @@ impl Outbox for Sqlite {
     }
 
     async fn prepare_mail(&self, errand: u64, code: Option<DrawnCode>) -> Outcome<Prepared> {
+        let cooldown = self.cooldown;
         self.writer
-            .write(move |write| mails::prepare(write, errand, code.as_ref()))
+            .write(move |write| mails::prepare(write, errand, code.as_ref(), cooldown))
             .await
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use companion::config::{Settings, Smtp, SmtpTls};
+use companion::span::Span;
 use companion::throttle::Limit;
 use tests::client::{Answer, Client};
 use tests::companion::Companion;
@@ -301,6 +302,30 @@ fn errors_of_mail_lift_no_limit() {
     let fourth = Visitor::named("alice").sign_up(&client).unwrap();
     assert_eq!(refusal(&fourth), (429, "rate_limited".to_owned()));
     sign_up(&client, "bob");
+}
+
+/// OT-08: the time between two mails of one kind is as long as the settings say, and the answer tells it.
+#[test]
+fn the_time_between_two_mails_can_be_set() {
+    let server = plain();
+    let send_to = over(&server, SmtpTls::None);
+    let companion = Companion::with(|settings| {
+        send_to(settings);
+        settings.limits.mail_cooldown = Span::seconds(10);
+    })
+    .unwrap();
+    let client = companion.client().unwrap();
+    let (alice, first) = sign_up(&client, "alice");
+    assert_eq!(first.string("/resend_after"), "2027-01-15T08:00:10Z");
+    server.mailbox().wait_for(&alice.email, 1).unwrap();
+    sign_up(&client, "alice");
+    companion.advance_seconds(9);
+    // What is asked for later is mailed later: this mail shows that the second is still waiting.
+    let (bob, _) = sign_up(&client, "bob");
+    server.mailbox().code_for(&bob.email).unwrap();
+    assert_eq!(server.tries(&alice.email).len(), 1);
+    companion.advance_seconds(1);
+    server.mailbox().wait_for(&alice.email, 2).unwrap();
 }
 
 /// The budget of all together refuses nobody: it counts, and the operator is told.

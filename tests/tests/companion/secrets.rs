@@ -332,7 +332,6 @@ fn what_holds_a_secret_has_no_debug() {
         companion::store::Recovery,
         companion::store::PasswordChange,
         companion::store::EmailChange,
-        companion::mail::Secrets,
         companion::store::CodeRequest,
         companion::store::Wish,
         companion::postgres::Options,
