@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::api::schemas;
 use crate::app::App;
+use crate::clock::Millis;
 use crate::code::Purpose;
 use crate::email::Email;
 use crate::email_change;
@@ -23,9 +24,10 @@ use crate::password::Password;
 use crate::receipts::{self, Patience};
 use crate::recovery;
 use crate::request::{Caller, Json, Segment};
-use crate::store::{Activation, Challenge, CodeRequest, Name, RightCode, Wish};
+use crate::second_factor;
+use crate::store::{Activation, Challenge, CodeRequest, Name, Proof, RightCode, Wish};
 use crate::throttle::Limit;
-use crate::tokens::rfc3339;
+use crate::tokens::{Tokens, rfc3339};
 
 /// `POST /challenges`.
 #[derive(Deserialize, ToSchema)]
@@ -43,9 +45,26 @@ pub struct Challenged {
     challenge_id: ChallengeId,
     #[schema(schema_with = schemas::moment)]
     expires_at: String,
-    /// Before that no other code can be had.
-    #[schema(schema_with = schemas::moment)]
-    resend_after: String,
+    /// Before that no other code can be had. Missing where none is mailed.
+    #[schema(schema_with = schemas::moment, required = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resend_after: Option<String>,
+    /// Where nothing is mailed: `app`, the authenticator app, or a recovery code in its place.
+    #[schema(pattern = "^app$", required = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code_from: Option<&'static str>,
+}
+
+impl Challenged {
+    /// A challenge that the second factor opens, until then.
+    pub fn for_app(challenge_id: ChallengeId, expires_at: Millis) -> Self {
+        Self {
+            challenge_id,
+            expires_at: rfc3339(expires_at),
+            resend_after: None,
+            code_from: Some("app"),
+        }
+    }
 }
 
 /// A new code under a new challenge. Activation and recovery name an address; a step-up is for the session of the access token.
@@ -85,6 +104,9 @@ pub async fn new_challenge(
                 ));
             }
             let owner = owner.required()?;
+            if let Some(challenged) = second_factor::ask_to_step_up(&app, &owner).await? {
+                return Ok((StatusCode::ACCEPTED, Answer(challenged)));
+            }
             let (account, session) = (owner.account, owner.session);
             (Some(account), None, Wish::StepUp { account, session })
         }
@@ -154,7 +176,10 @@ pub async fn request_code(
     let body = Challenged {
         challenge_id: challenge,
         expires_at: rfc3339(requested.expires_at),
-        resend_after: rfc3339(requested.at.plus(app.settings.limits.mail_cooldown.get())),
+        resend_after: Some(rfc3339(
+            requested.at.plus(app.settings.limits.mail_cooldown.get()),
+        )),
+        code_from: None,
     };
     Ok((StatusCode::ACCEPTED, Answer(body)))
 }
@@ -177,6 +202,8 @@ pub enum Opened {
     Done(Verified),
     /// To a recovery.
     Recovered(receipts::Receipt),
+    /// To a step-up; the refresh token stays what it is.
+    SteppedUp(Tokens),
 }
 
 /// What a right code has brought about.
@@ -187,6 +214,8 @@ pub struct Verified {
     #[schema(pattern = "^(active|changed)$")]
     pub(crate) status: &'static str,
 }
+
+const NOT_A_RECOVERY: ApiError = ApiError::Invalid("`new_password` is for a recovery alone.");
 
 /// Enters a code.
 ///
@@ -208,10 +237,16 @@ pub async fn verify(
         app.settings.limits.code_per_address,
     )])
     .await?;
+    if let Some(waiting) = app.store.factor_challenge(id).await? {
+        if new_password.is_some() {
+            return Err(NOT_A_RECOVERY);
+        }
+        return second_factor::verify(&app, &caller, owner, waiting, &body.code).await;
+    }
     let open = app.store.challenge(id).await?;
     let open = open.ok_or(ApiError::InvalidCode)?;
     if new_password.is_some() && open.purpose != Purpose::Recovery {
-        return Err(ApiError::Invalid("`new_password` is for a recovery alone."));
+        return Err(NOT_A_RECOVERY);
     }
     match open.purpose {
         Purpose::Activation => activate(&app, &caller, id, &body.code).await,
@@ -230,8 +265,10 @@ pub async fn verify(
             email_change::confirm(&app, &caller, &owner, id, &body.code).await
         }
         Purpose::StepUp => {
-            must_be_asked_for_by(&owner.required()?, &open)?;
-            Err(ApiError::InvalidCode)
+            let owner = owner.required()?;
+            must_be_asked_for_by(&owner, &open)?;
+            let code = right_code(&app, &caller, id, &body.code).await?;
+            second_factor::step_up(&app, &caller, &owner, Proof::Mailed(code)).await
         }
         Purpose::Login => Err(ApiError::InvalidCode),
     }

@@ -29,6 +29,16 @@ pub const PASSWORD_CHANGED: &str = "password_changed";
 pub const RECOVERED: &str = "recovered";
 /// A notice that the account is gone.
 pub const DELETED: &str = "deleted";
+/// A notice that an authenticator app was added.
+pub const TOTP_ADDED: &str = "totp_added";
+/// A notice that it was removed.
+pub const TOTP_REMOVED: &str = "totp_removed";
+/// A notice that codes of the app are closed for today.
+pub const TOTP_CLOSED: &str = "totp_closed";
+/// A notice that there are new recovery codes.
+pub const RECOVERY_CODES_REPLACED: &str = "recovery_codes_replaced";
+/// A notice that a recovery code was used.
+pub const RECOVERY_CODE_USED: &str = "recovery_code_used";
 
 /// What an errand that is a plain notice says; `None` for those that come to a code.
 pub fn notice(errand: &str) -> Option<Mail> {
@@ -40,6 +50,11 @@ pub fn notice(errand: &str) -> Option<Mail> {
         PASSWORD_CHANGED => Some(Mail::PasswordChanged),
         RECOVERED => Some(Mail::Recovered),
         DELETED => Some(Mail::AccountDeleted),
+        TOTP_ADDED => Some(Mail::TotpAdded),
+        TOTP_REMOVED => Some(Mail::TotpRemoved),
+        TOTP_CLOSED => Some(Mail::TotpClosed),
+        RECOVERY_CODES_REPLACED => Some(Mail::RecoveryCodesReplaced),
+        RECOVERY_CODE_USED => Some(Mail::RecoveryCodeUsed),
         _ => None,
     }
 }

@@ -6,12 +6,16 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
+use token::ChallengeId;
 use utoipa::ToSchema;
 
+use crate::api::schemas;
+use crate::clock::Millis;
 use crate::hasher::Overloaded;
 use crate::level::Acr;
 use crate::password::Weakness;
 use crate::store::StoreError;
+use crate::tokens::rfc3339;
 
 /// Why a request is refused.
 #[derive(Debug)]
@@ -30,6 +34,9 @@ pub enum ApiError {
     NotRecent,
     /// The same, or it was by password alone.
     NotSteppedUp,
+    /// The password was right, and the account has an authenticator app. At login with the challenge that waits for its code, and
+    /// until when.
+    OtpRequired(Option<(ChallengeId, Millis)>),
     /// There is no such thing, or it is somebody else's.
     NotFound,
     /// It stands against something else; the text says what.
@@ -81,6 +88,14 @@ pub struct Problem {
     code: &'static str,
     /// What a person reads.
     detail: &'static str,
+    /// At a login, with `otp_required`: what the second factor opens.
+    #[schema(schema_with = schemas::id, required = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    challenge_id: Option<ChallengeId>,
+    /// Until then.
+    #[schema(schema_with = schemas::moment, required = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
 }
 
 impl ApiError {
@@ -93,7 +108,8 @@ impl ApiError {
             | Self::InvalidToken
             | Self::InvalidRefreshToken
             | Self::NotRecent
-            | Self::NotSteppedUp => StatusCode::UNAUTHORIZED,
+            | Self::NotSteppedUp
+            | Self::OtpRequired(_) => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -118,6 +134,7 @@ impl ApiError {
             Self::InvalidToken => "invalid_token",
             Self::InvalidRefreshToken => "invalid_refresh_token",
             Self::NotRecent | Self::NotSteppedUp => "insufficient_user_authentication",
+            Self::OtpRequired(_) => "otp_required",
             Self::NotFound => "not_found",
             Self::Conflict(_) => "conflict",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -149,6 +166,9 @@ impl ApiError {
             Self::NotRecent => "This needs a login within the last 10 minutes.",
             Self::NotSteppedUp => {
                 "This needs a code, by mail or from the authenticator app, within the last 10 minutes."
+            }
+            Self::OtpRequired(_) => {
+                "A code of the authenticator app, or a recovery code, is required too."
             }
             Self::NotFound => "There is nothing here.",
             Self::MethodNotAllowed => "This method is not offered here.",
@@ -203,12 +223,19 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = self.status();
+        let waiting = match &self {
+            Self::OtpRequired(waiting) => *waiting,
+            _ => None,
+        };
+        let (challenge_id, expires_at) = waiting.unzip();
         let problem = Problem {
             r#type: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
             code: self.code(),
             detail: self.detail(),
+            challenge_id,
+            expires_at: expires_at.map(rfc3339),
         };
         let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();

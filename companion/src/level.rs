@@ -55,6 +55,9 @@ pub struct Level {
 /// For so long a step-up lifts the tokens that are minted.
 pub const STEP_UP: Duration = Duration::from_secs(600);
 
+/// For so long a challenge waits for the second factor (TO-07).
+pub const FACTOR_CHALLENGE: Duration = Duration::from_secs(300);
+
 /// What a token minted at `now` says: the step-up while it lasts, then the login again.
 pub fn at(login: Level, step_up: Option<Level>, now: UnixTime) -> Level {
     step_up

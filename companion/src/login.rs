@@ -18,6 +18,7 @@ use crate::hashing::Verdict;
 use crate::level::Acr;
 use crate::password::Password;
 use crate::request::{Caller, Json};
+use crate::second_factor;
 use crate::store::{Account, Login, Minted, Refresh, Rotation};
 use crate::tokens::{self, Tokens};
 
@@ -97,6 +98,15 @@ pub async fn log_in(
     };
     if let Verdict::Outdated(hash) = verdict {
         raise(&app, &account, hash).await;
+    }
+    if account.has_totp {
+        // Neither a failure nor a success yet.
+        app.store.take_back_attempt(name).await?;
+        let waiting = second_factor::Waiting {
+            delivery: Delivery::Body,
+            label: body.label,
+        };
+        return Err(second_factor::ask(&app, &account, waiting).await?);
     }
     let login = Login {
         session: entropy::session_id(),

@@ -13,6 +13,7 @@ mod columns;
 mod connect;
 mod dead_letters;
 mod ending;
+mod factors;
 mod feed;
 mod follow;
 mod gateways;
@@ -23,6 +24,7 @@ mod outbox;
 mod prune;
 mod schema;
 mod sessions;
+mod step_up;
 mod work;
 
 use std::sync::Arc;

@@ -102,8 +102,24 @@ pub struct Reached {
 pub async fn answer(
     app: &App,
     revocation: Revocation,
-    Patience(patience): Patience,
+    patience: Patience,
 ) -> Result<Response, ApiError> {
+    let (status, body) = settle(app, Some(revocation), patience).await?;
+    Ok((status, Answer(body)).into_response())
+}
+
+/// Status and body of such an answer, for a call that has more to say. `None`: there was nothing to end.
+///
+/// # Errors
+/// As [`answer`].
+pub async fn settle(
+    app: &App,
+    revocation: Option<Revocation>,
+    Patience(patience): Patience,
+) -> Result<(StatusCode, Receipt), ApiError> {
+    let Some(revocation) = revocation else {
+        return Ok((StatusCode::OK, Receipt { revocation: None }));
+    };
     let mut until = Instant::now() + patience;
     let mut changes = app.gateways.changes();
     let mut others = app.store.gateways_moved();
@@ -139,7 +155,7 @@ pub async fn answer(
     } else {
         StatusCode::ACCEPTED
     };
-    Ok((status, Answer(body(app, &revocation, &progress))).into_response())
+    Ok((status, body(app, &revocation, &progress)))
 }
 
 /// The answer of a call that has ended these sessions, or had none to end.

@@ -26,9 +26,10 @@ pub struct Pruned {
 }
 
 /// All kinds.
-pub const PRUNED: [Pruned; 11] = [
+pub const PRUNED: [Pruned; 12] = [
     Pruned { table: "challenges", which: "created_at < :before", age: SHORT },
     Pruned { table: "attempts", which: "at < :before", age: SHORT },
+    Pruned { table: "totp", which: "created_at < :before AND NOT is_confirmed", age: SHORT },
     // Dead letters stay for as long as the settings say.
     Pruned { table: "outbox", which: "created_at < :before AND dead_at IS NULL", age: SHORT },
     Pruned { table: "mails_sent", which: "at < :before", age: SHORT },

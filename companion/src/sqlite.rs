@@ -10,6 +10,7 @@ mod columns;
 mod dead_letters;
 mod departure;
 mod ending;
+mod factors;
 mod feed;
 mod gateways;
 mod keys;
@@ -19,6 +20,7 @@ mod outbox;
 mod prune;
 mod readers;
 mod sessions;
+mod step_up;
 mod writer;
 
 use std::fmt;

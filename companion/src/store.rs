@@ -14,12 +14,14 @@ mod administration;
 mod changes;
 mod codes;
 mod dead_letters;
+mod factors;
 mod feed;
 mod gateways;
 mod limits;
 mod outbox;
 mod sessions;
 mod signing_keys;
+mod step_up;
 
 use std::fmt;
 
@@ -36,6 +38,9 @@ pub use self::codes::{
     Activation, Attempt, Challenge, CodeRequest, Codes, Requested, RightCode, Wish,
 };
 pub use self::dead_letters::{DeadLetter, DeadLetters, Graveyard};
+pub use self::factors::{
+    Factor, FactorChange, FactorChanged, Factors, TotpAttempt, TotpCode, Which,
+};
 pub use self::feed::{CursorFound, FeedRead, FeedRows, History};
 pub use self::gateways::{Acknowledged, GatewayRegister, GatewaysRead, RegisteredGateway};
 pub use self::limits::{Counters, Name};
@@ -47,6 +52,7 @@ pub use self::signing_keys::{
     KeyChange, KeyUse, MasterKeyVersion, REMOVED_KEY_LASTS, SealedKey, SealedKeys, SigningKeys,
     StoredKey, key_words,
 };
+pub use self::step_up::{FactorChallenge, Opens, Proof, Reauthentication, StepUp, StepUps};
 
 /// The store could not do it; whether it was done is not known.
 #[derive(Debug)]
@@ -79,7 +85,9 @@ pub trait Store:
     + DeadLetters
     + Accounts
     + Changes
+    + Factors
     + Sessions
+    + StepUps
     + FeedRows
     + GatewayRegister
     + Counters

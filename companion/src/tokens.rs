@@ -65,6 +65,17 @@ pub async fn answer(app: &App, minted: &Minted) -> Result<Tokens, ApiError> {
     })
 }
 
+/// The answer to a step-up or a re-authentication: the refresh token stays what it is.
+///
+/// # Errors
+/// As [`answer`].
+pub async fn access_answer(app: &App, minted: &Minted) -> Result<Tokens, ApiError> {
+    Ok(Tokens {
+        refresh_token: None,
+        ..answer(app, minted).await?
+    })
+}
+
 /// The refresh token of the session's live generation; `None` when the key that it was made with has been removed.
 pub fn refresh_token(app: &App, session: &Session) -> Option<String> {
     let keys = app.vault.refresh_keys();

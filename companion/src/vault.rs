@@ -18,6 +18,7 @@ use crate::entropy;
 enum Use {
     RefreshMac,
     CodeMac,
+    RecoveryCodeMac,
     ReceiptMac,
     LimiterName,
     Sealing,
@@ -26,9 +27,10 @@ enum Use {
 
 impl Use {
     #[cfg(test)]
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::RefreshMac,
         Self::CodeMac,
+        Self::RecoveryCodeMac,
         Self::ReceiptMac,
         Self::LimiterName,
         Self::Sealing,
@@ -39,6 +41,7 @@ impl Use {
         match self {
             Self::RefreshMac => "latchkey/1/refresh-mac",
             Self::CodeMac => "latchkey/1/code-mac",
+            Self::RecoveryCodeMac => "latchkey/1/recovery-code-mac",
             Self::ReceiptMac => "latchkey/1/receipt-mac",
             Self::LimiterName => "latchkey/1/limiter-name",
             Self::Sealing => "latchkey/1/sealing",
@@ -134,6 +137,12 @@ impl Version {
         MacKey::new(self.number, *self.key.derive(Use::RefreshMac))
     }
 
+    fn recovery_code_mac(&self, account: Subject, code: &str) -> [u8; 32] {
+        let parts = [account.as_bytes().as_slice(), code.as_bytes()];
+        let mac = self.key.mac(Use::RecoveryCodeMac, &parts);
+        mac.finalize().into_bytes().into()
+    }
+
     /// What stands before everything that this version has sealed.
     fn seal_head(&self) -> [u8; 5] {
         let [a, b, c, d] = self.number.to_be_bytes();
@@ -208,6 +217,18 @@ impl Vault {
             .finalize()
             .into_bytes()
             .into()
+    }
+
+    /// What is stored of a recovery code: it has 128 random bits, so a keyed digest is enough (TO-08).
+    pub fn recovery_code_mac(&self, account: Subject, code: &str) -> [u8; 32] {
+        self.newest.recovery_code_mac(account, code)
+    }
+
+    /// The same by every live version of the key, for a code that was typed.
+    pub fn recovery_code_macs(&self, account: Subject, code: &str) -> Vec<[u8; 32]> {
+        self.versions()
+            .map(|version| version.recovery_code_mac(account, code))
+            .collect()
     }
 
     /// The unguessable half of a receipt's id: 22 base64url characters.

@@ -194,9 +194,11 @@ impl Answer {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Status, header fields but for the date, and body: what a caller could tell two answers apart by.
+    /// Status, header fields but for the date and the id that every answer has for itself, and body: what a caller could tell two answers
+    /// apart by.
     pub fn observable(&self) -> (u16, Vec<(String, String)>, String) {
-        let is_telling = |(name, _): &&(String, String)| name != "date";
+        let is_telling =
+            |(name, _): &&(String, String)| !["date", "x-request-id"].contains(&name.as_str());
         let headers = self.headers.iter().filter(is_telling).cloned().collect();
         (self.status, headers, self.text())
     }

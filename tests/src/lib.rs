@@ -4,6 +4,7 @@
 pub use decisions::{forge, issuer};
 
 pub mod app;
+pub mod authenticator;
 pub mod client;
 pub mod command;
 pub mod companion;

@@ -93,6 +93,11 @@ const fn bundled(mail: Mail) -> (&'static str, &'static str) {
         Mail::AccountDeleted => texts!("account_deleted"),
         Mail::CodesClosed => texts!("codes_closed"),
         Mail::RefreshTokenReused => texts!("refresh_token_reused"),
+        Mail::TotpAdded => texts!("totp_added"),
+        Mail::TotpRemoved => texts!("totp_removed"),
+        Mail::TotpClosed => texts!("totp_closed"),
+        Mail::RecoveryCodesReplaced => texts!("recovery_codes_replaced"),
+        Mail::RecoveryCodeUsed => texts!("recovery_code_used"),
     }
 }
 

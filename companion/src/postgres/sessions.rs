@@ -256,7 +256,7 @@ async fn refused(ending: Ending<'_>, refresh: &Refresh) -> Outcome<Rotation> {
     Ok(ended.map_or(Rotation::Over, |_| Rotation::Reused { is_ahead }))
 }
 
-fn minted(row: &Row, now: Millis, exp: UnixTime) -> Outcome<Minted> {
+pub(super) fn minted(row: &Row, now: Millis, exp: UnixTime) -> Outcome<Minted> {
     Ok(Minted {
         iat: now.seconds(),
         exp,

@@ -8,8 +8,8 @@ use crate::config::Settings;
 use crate::error::{self, ApiError};
 use crate::oauth_error::OauthError;
 use crate::{
-    account, challenges, email_change, login, oauth, password_change, receipts, sessions, sign_up,
-    tokens,
+    account, challenges, email_change, enrolment, login, oauth, password_change, reauthentication,
+    receipts, sessions, sign_up, tokens,
 };
 
 const ABOUT: &str = "Accounts, sessions and tokens.
@@ -24,6 +24,7 @@ pub fn api() -> Api {
         .group("Sign-up and codes", codes())
         .group("Sessions", sessions())
         .group("The owner's account", account())
+        .group("Second factor", factors())
         .group("OAuth clients", oauth())
         .group("Metadata", metadata())
 }
@@ -41,7 +42,7 @@ fn codes() -> Vec<Route> {
             .answers::<challenges::Challenged>(StatusCode::ACCEPTED, "Mail is on its way, whatever the address.")
             .refuses([ApiError::InvalidEmail, error::WEAK_PASSWORD, error::LIMITED, ApiError::Overloaded]),
         post("/auth/v1/challenges", challenges::new_challenge)
-            .does("request_code", "Mails a new code under a new challenge: for an address, or to step up the session of the access token.")
+            .does("request_code", "Mails a new code under a new challenge: for an address, or to step up the session of the access token. Where its account has an authenticator app, nothing is mailed, and only the app or a recovery code steps up.")
             .credentials(&[Credential::Nothing, Credential::AccessToken])
             .takes::<challenges::NewChallenge>()
             .answers::<challenges::Challenged>(StatusCode::ACCEPTED, "Mail is on its way, if there is an account that it is for.")
@@ -51,11 +52,12 @@ fn codes() -> Vec<Route> {
             .answers::<challenges::Challenged>(StatusCode::ACCEPTED, "Mail is on its way, if the challenge is open.")
             .refuses([ApiError::NotFound, error::LIMITED]),
         post("/auth/v1/challenges/{id}/verify", challenges::verify)
-            .does("verify_code", "Enters a code. A recovery sets the new password, ends all sessions and answers with a receipt.")
+            .does("verify_code", "Enters a code, from the mail or, where the challenge waits for it, of the authenticator app. A recovery sets the new password, ends all sessions and answers with a receipt.")
             .credentials(&[Credential::Nothing, Credential::AccessToken])
             .takes::<challenges::Code>()
             .header("Prefer", json!({ "type": "string" }), "As where sessions are ended.")
             .answers::<challenges::Opened>(StatusCode::OK, "What the code was for has happened.")
+            .answers::<tokens::Tokens>(StatusCode::CREATED, "The second step of a login: the session is open.")
             .answers::<challenges::Opened>(StatusCode::ACCEPTED, "A recovery: a gateway may still accept access tokens until `effective_by`.")
             .refuses([ApiError::InvalidCode, error::WEAK_PASSWORD, error::LIMITED, ApiError::Overloaded]),
     ]
@@ -93,7 +95,7 @@ fn sessions() -> Vec<Route> {
             .does("log_in", "Checks a password and opens a session.")
             .takes::<login::Credentials>()
             .answers::<tokens::Tokens>(StatusCode::CREATED, "The session is open.")
-            .refuses([ApiError::InvalidCredentials, error::LIMITED, ApiError::Overloaded]),
+            .refuses([ApiError::InvalidCredentials, ApiError::OtpRequired(None), error::LIMITED, ApiError::Overloaded]),
         get("/auth/v1/sessions", sessions::list)
             .does("list_sessions", "Lists the owner's sessions.")
             .owned()
@@ -122,6 +124,42 @@ fn sessions() -> Vec<Route> {
         get("/auth/v1/revocations/{id}", sessions::revocation)
             .does("look_at_revocation", "Says how far a revocation has come.")
             .answers::<receipts::Receipt>(StatusCode::OK, "The receipt as of now.")
+            .refuses([ApiError::NotFound]),
+    ]
+}
+
+fn factors() -> Vec<Route> {
+    vec![
+        post("/auth/v1/sessions/current/reauthenticate", reauthentication::reauthenticate)
+            .does("reauthenticate", "Shows once more all that a login asks for; the refresh token stays what it is.")
+            .owned()
+            .takes::<reauthentication::Again>()
+            .answers::<tokens::Tokens>(StatusCode::OK, "An access token with a new `auth_time`, and no refresh token.")
+            .refuses([
+                ApiError::InvalidCredentials, ApiError::OtpRequired(None), ApiError::InvalidCode, error::LIMITED, ApiError::Overloaded,
+            ]),
+        post("/auth/v1/account/totp", enrolment::begin)
+            .does("enrol_totp", "Makes the secret of an authenticator app. It counts once a code of it was entered.")
+            .stepped_up()
+            .may_take::<enrolment::Empty>()
+            .answers::<enrolment::Enrolment>(StatusCode::CREATED, "Shown this once."),
+        delete("/auth/v1/account/totp", enrolment::remove)
+            .does("remove_totp", "Removes the authenticator app and the recovery codes, and ends the other sessions.")
+            .stepped_up()
+            .may_take::<enrolment::Empty>()
+            .answers_receipt::<receipts::Receipt>()
+            .refuses([ApiError::NotFound]),
+        post("/auth/v1/account/totp/confirm", enrolment::confirm)
+            .does("confirm_totp", "Enters the first code of an authenticator app: it counts from now on, and the other sessions end.")
+            .stepped_up()
+            .takes::<enrolment::Code>()
+            .answers_receipt::<enrolment::Confirmed>()
+            .refuses([ApiError::InvalidCode, error::LIMITED]),
+        post("/auth/v1/account/recovery-codes", enrolment::replace_recovery_codes)
+            .does("replace_recovery_codes", "Makes new recovery codes; the old ones open nothing any more.")
+            .stepped_up()
+            .may_take::<enrolment::Empty>()
+            .answers::<enrolment::RecoveryCodes>(StatusCode::CREATED, "Shown this once.")
             .refuses([ApiError::NotFound]),
     ]
 }

@@ -252,11 +252,15 @@ fn usable(
         .optional()
 }
 
-fn expiry(now: Millis, access: Duration, absolute_deadline: Millis) -> UnixTime {
+pub(super) fn expiry(now: Millis, access: Duration, absolute_deadline: Millis) -> UnixTime {
     now.seconds().plus(access).min(absolute_deadline.seconds())
 }
 
-fn minted(write: &Write<'_>, session: Session, exp: UnixTime) -> rusqlite::Result<Minted> {
+pub(super) fn minted(
+    write: &Write<'_>,
+    session: Session,
+    exp: UnixTime,
+) -> rusqlite::Result<Minted> {
     let (roles, email) = write.db.query_row(
         "SELECT roles, email FROM accounts WHERE id = ?1",
         [session.account.as_bytes()],

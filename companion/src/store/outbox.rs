@@ -110,11 +110,21 @@ pub enum Mail {
     CodesClosed,
     /// A refresh token was used twice; the session has ended.
     RefreshTokenReused,
+    /// An authenticator app was added, perhaps in the place of another.
+    TotpAdded,
+    /// The authenticator app was removed.
+    TotpRemoved,
+    /// Too many wrong codes of the app, after a right password.
+    TotpClosed,
+    /// There are new recovery codes; the old ones open nothing.
+    RecoveryCodesReplaced,
+    /// A recovery code was used.
+    RecoveryCodeUsed,
 }
 
 impl Mail {
     /// All of them: each has its texts.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 20] = [
         Self::ActivationCode,
         Self::AlreadyRegistered,
         Self::SignUpAgain,
@@ -130,6 +140,11 @@ impl Mail {
         Self::AccountDeleted,
         Self::CodesClosed,
         Self::RefreshTokenReused,
+        Self::TotpAdded,
+        Self::TotpRemoved,
+        Self::TotpClosed,
+        Self::RecoveryCodesReplaced,
+        Self::RecoveryCodeUsed,
     ];
 
     /// The mails that wait a minute for each other: those of one purpose.
@@ -172,6 +187,11 @@ impl Mail {
             Self::AccountDeleted => "account_deleted",
             Self::CodesClosed => "codes_closed",
             Self::RefreshTokenReused => "refresh_token_reused",
+            Self::TotpAdded => "totp_added",
+            Self::TotpRemoved => "totp_removed",
+            Self::TotpClosed => "totp_closed",
+            Self::RecoveryCodesReplaced => "recovery_codes_replaced",
+            Self::RecoveryCodeUsed => "recovery_code_used",
         }
     }
 }

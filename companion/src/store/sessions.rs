@@ -215,6 +215,8 @@ pub enum Cause {
     RolesChanged,
     /// The account had too many.
     TooMany,
+    /// A second factor of its owner was added, replaced or removed.
+    FactorChanged,
     /// Its refresh token was used again.
     RefreshTokenReused,
     /// Its refresh token was ahead of the store.
@@ -244,6 +246,7 @@ impl Cause {
             Self::AccountDisabled => "account_disabled",
             Self::RolesChanged => "roles_changed",
             Self::TooMany => "too_many",
+            Self::FactorChanged => "factor_changed",
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::RefreshTokenAhead => "refresh_token_ahead",
         }

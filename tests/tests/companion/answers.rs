@@ -9,7 +9,7 @@ use crate::strictness::assert_problem;
 use crate::{companion_with_alice, is_alive, stored};
 
 /// Public routes and the methods that they take.
-const PUBLIC: [(&str, &[&str]); 9] = [
+const PUBLIC: [(&str, &[&str]); 13] = [
     ("/auth/v1/accounts", &["POST"]),
     ("/auth/v1/challenges", &["POST"]),
     (
@@ -23,6 +23,10 @@ const PUBLIC: [(&str, &[&str]); 9] = [
     ("/auth/v1/sessions", &["GET", "HEAD", "POST", "DELETE"]),
     ("/auth/v1/sessions/refresh", &["POST"]),
     ("/auth/v1/sessions/current", &["DELETE"]),
+    ("/auth/v1/sessions/current/reauthenticate", &["POST"]),
+    ("/auth/v1/account/totp", &["POST", "DELETE"]),
+    ("/auth/v1/account/totp/confirm", &["POST"]),
+    ("/auth/v1/account/recovery-codes", &["POST"]),
     ("/auth/v1/revocations/1.x", &["GET", "HEAD"]),
     ("/.well-known/jwks.json", &["GET", "HEAD"]),
 ];

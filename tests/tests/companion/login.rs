@@ -40,7 +40,7 @@ fn every_login_that_fails_gets_the_same_bytes() {
     assert_eq!(status, 401);
     assert_eq!(
         body,
-        r#"{"code":"invalid_credentials","detail":"The address or the password is wrong, or the account cannot be used.","status":401,"title":"Unauthorized","type":"about:blank"}"#
+        r#"{"type":"about:blank","title":"Unauthorized","status":401,"code":"invalid_credentials","detail":"The address or the password is wrong, or the account cannot be used."}"#
     );
     alice.login(&client).unwrap();
 }

@@ -9,16 +9,17 @@ use std::marker::PhantomData;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use companion::config::{Smtp, SmtpTls};
+use tests::authenticator;
 use tests::client::Client;
 use tests::companion::Companion;
 use tests::postgres::Postgres;
 use tests::smtp::{Security, SmtpServer};
 use tests::visitor::{Tokens, Visitor, enter_code};
 
-use crate::{companion_with_alice, refusal, tamper};
+use crate::{companion_with_alice, refusal, stepped_up, tamper};
 
 /// Somebody's whole story, with success, failure, theft and forgery in it. A few of its secrets.
-fn story(companion: &Companion, client: &Client, name: &str) -> [(&'static str, String); 5] {
+fn story(companion: &Companion, client: &Client, name: &str) -> [(&'static str, String); 7] {
     let visitor = Visitor::named(name);
     let sign_up = visitor.sign_up(client).unwrap();
     let code = companion.mailbox().code_for(&visitor.email).unwrap();
@@ -43,10 +44,30 @@ fn story(companion: &Companion, client: &Client, name: &str) -> [(&'static str, 
     assert_eq!(forged.try_refresh(client).unwrap().status, 401);
     let fourth = visitor.login(client).unwrap();
     assert_eq!(fourth.log_out(client).unwrap().status, 200);
+    let mine = visitor.login(client).unwrap();
+    let mine = stepped_up(companion, client, &visitor, &mine);
+    let enrolled = authenticator::enrol(client, &mine, companion.now()).unwrap();
+    companion.advance_seconds(30);
+    let challenge = visitor.try_login(client).unwrap().string("/challenge_id");
+    let mistyped = enrolled.app.wrong_at(companion.now());
+    let shown = enrolled.app.code_at(companion.now());
+    let [used, ..] = enrolled.recovery_codes.as_slice() else {
+        panic!("no recovery codes")
+    };
+    assert_eq!(
+        enter_code(client, &challenge, &mistyped).unwrap().status,
+        422
+    );
+    assert_eq!(enter_code(client, &challenge, &shown).unwrap().status, 201);
+    let challenge = visitor.try_login(client).unwrap().string("/challenge_id");
+    assert_eq!(enter_code(client, &challenge, used).unwrap().status, 201);
+
     let master = fs::read_to_string(companion.state().join("master.key")).unwrap();
     [
         ("a password", wrong.password),
         ("a mailed code", code),
+        ("an app's secret", enrolled.app.secret.clone()),
+        ("a recovery code", used.clone()),
         ("access_token", third.access),
         ("refresh_token", other.refresh),
         ("master.key", master.trim().to_owned()),
@@ -316,6 +337,12 @@ fn what_holds_a_secret_has_no_debug() {
         companion::challenges::Code,
         companion::login::Credentials,
         companion::login::Presented,
+        companion::reauthentication::Again,
+        companion::enrolment::Code,
+        companion::totp::Secret,
+        companion::store::Factor,
+        companion::store::TotpCode,
+        companion::store::TotpAttempt,
         companion::sessions::Presented,
         companion::mail::Letter,
         companion::mail::Mailer,

@@ -20,6 +20,8 @@ mod crash;
 mod enumeration;
 #[path = "../companion/events.rs"]
 mod events;
+#[path = "../companion/factors.rs"]
+mod factors;
 #[path = "../companion/feed.rs"]
 mod feed;
 #[path = "../companion/hashing.rs"]
@@ -50,6 +52,8 @@ mod pending;
 mod polls;
 #[path = "../companion/rate.rs"]
 mod rate;
+#[path = "../companion/reauthentication.rs"]
+mod reauthentication;
 #[path = "../companion/receipts.rs"]
 mod receipts;
 #[path = "../companion/refresh.rs"]
@@ -64,8 +68,12 @@ mod sessions;
 mod sign_up;
 #[path = "../companion/start.rs"]
 mod start;
+#[path = "../companion/step_up.rs"]
+mod step_up;
 #[path = "../companion/strictness.rs"]
 mod strictness;
+#[path = "../companion/two_steps.rs"]
+mod two_steps;
 #[path = "../companion/webhook.rs"]
 mod webhook;
 

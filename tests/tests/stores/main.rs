@@ -11,6 +11,7 @@ mod codes;
 mod concurrency;
 mod dead_letters;
 mod ending;
+mod factors;
 mod feed;
 mod gateways;
 mod key_changes;
@@ -22,6 +23,7 @@ mod pending;
 mod prune;
 mod rotation;
 mod sessions;
+mod step_ups;
 
 use std::time::Duration;
 
@@ -209,6 +211,41 @@ on_every_store! {
         an_attempt_that_came_to_nothing_is_taken_back,
         a_success_forgets_the_failures,
         failures_are_forgotten_after_a_quiet_while,
+    }
+    factors {
+        an_app_counts_only_when_it_is_confirmed,
+        an_enrolment_can_be_confirmed_for_ten_minutes,
+        a_newer_enrolment_takes_the_place_of_the_older,
+        a_confirmed_app_ends_the_other_sessions_and_the_logins_under_way,
+        an_app_counts_until_its_replacement_is_confirmed,
+        with_the_app_go_its_recovery_codes_and_the_other_sessions,
+        a_session_that_has_ended_changes_no_factor,
+        a_session_of_another_account_changes_no_factor,
+        a_time_step_is_accepted_once,
+        a_recovery_code_opens_once,
+        new_recovery_codes_kill_the_old,
+        without_an_app_there_are_no_recovery_codes,
+        ten_wrong_codes_of_a_day_close_the_app,
+        a_right_code_of_the_app_gives_its_attempt_back,
+        of_many_codes_of_one_step_at_once_one_opens,
+        of_many_uses_of_one_recovery_code_at_once_one_opens,
+    }
+    step_ups {
+        a_challenge_says_what_it_opens_for_five_minutes,
+        without_an_app_nothing_waits_for_one,
+        no_mailed_code_opens_what_waits_for_the_app,
+        a_factor_opens_the_login_that_waits_for_it_once,
+        a_login_that_waited_too_long_opens_nothing,
+        a_login_of_another_epoch_passes_nothing,
+        a_factor_of_another_account_opens_nothing,
+        a_step_up_lifts_its_session_for_ten_minutes,
+        the_token_of_a_step_up_is_covered_by_the_end_of_its_session,
+        a_step_up_lifts_no_other_session,
+        a_newer_challenge_of_a_session_takes_the_place_of_the_older,
+        a_session_that_is_over_is_not_lifted,
+        a_reauthentication_sets_the_level_anew,
+        a_reauthentication_of_another_epoch_changes_nothing,
+        of_many_factors_at_once_one_opens_the_login,
     }
     prune {
         a_row_of_the_feed_stays_while_it_is_needed,
