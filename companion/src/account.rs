@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::api::schemas;
 use crate::app::App;
+use crate::cookies;
 use crate::error::ApiError;
 use crate::event::Event;
 use crate::owner::Owner;
@@ -67,5 +68,6 @@ pub async fn delete(
     app.outbox.notify_one();
     let event = Event::done("account_deleted").of(owner.account);
     app.tell(&caller.client(), event.session(owner.session));
-    receipts::of(&app, deleted.revocation, patience).await
+    let answer = receipts::of(&app, deleted.revocation, patience).await?;
+    Ok(cookies::logged_out(owner.delivery, answer))
 }

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::error::{self, ApiError};
 use crate::oauth_error::OauthError;
+use crate::origin::is_safe;
 
 /// What one listener offers.
 pub struct Api {
@@ -111,6 +112,17 @@ impl Api {
             ..route
         };
         self.routes.extend(routes.into_iter().map(named));
+        self
+    }
+
+    /// Refuses what pages of other sites send, where it would change something.
+    #[must_use]
+    pub fn guarded(mut self) -> Self {
+        let changing = self
+            .routes
+            .iter_mut()
+            .filter(|route| !is_safe(&route.method));
+        changing.for_each(|route| route.refusals.push(ApiError::CrossOrigin));
         self
     }
 

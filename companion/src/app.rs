@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::oauth_client::Confidential;
 use crate::outbox;
 use crate::store::{Client, Name, Store, StoreError};
-use crate::throttle::{Limit, Micros};
+use crate::throttle::{Limit, Micros, UsedUp};
 use crate::vault::Vault;
 
 /// The companion's state; clones share it.
@@ -88,34 +88,37 @@ impl App {
     /// and taken last: whom an inner limit refuses takes nothing from the others.
     ///
     /// # Errors
-    /// [`ApiError::RateLimited`], [`ApiError::Unavailable`].
+    /// [`ApiError::LimitReached`], [`ApiError::Unavailable`].
     pub async fn take(&self, limits: Vec<(Name, Limit)>) -> Result<(), ApiError> {
         let now = self.store.now().await?.wall;
         let full_at = *self.lock_total();
         self.total(full_at, now)?;
-        if let Some(wait) = self.store.take(limits).await? {
+        if let Some(used_up) = self.store.take(limits).await? {
             self.tell(&Client::default(), Event::failed("rate_limited"));
-            return Err(ApiError::RateLimited(wait));
+            return Err(ApiError::LimitReached(used_up));
         }
         let mut full_at = self.lock_total();
         *full_at = Some(self.total(*full_at, now)?);
         Ok(())
     }
 
-    /// The same in a call of an owner, whose token holds: the limit of all that have none is not concerned.
+    /// The same for somebody whose token or MAC holds: he is none of those who count together.
     ///
     /// # Errors
-    /// [`ApiError::RateLimited`], [`ApiError::Unavailable`].
+    /// [`ApiError::LimitReached`], [`ApiError::Unavailable`].
     pub async fn take_from_owner(&self, limits: Vec<(Name, Limit)>) -> Result<(), ApiError> {
-        match self.store.take(limits).await? {
-            Some(wait) => Err(ApiError::RateLimited(wait)),
-            None => Ok(()),
-        }
+        let Some(used_up) = self.store.take(limits).await? else {
+            return Ok(());
+        };
+        self.tell(&Client::default(), Event::failed("rate_limited"));
+        Err(ApiError::LimitReached(used_up))
     }
 
     fn total(&self, full_at: Option<Micros>, now: Millis) -> Result<Micros, ApiError> {
-        let total = self.settings.limits.unauthenticated_total;
-        total.take(full_at, now).map_err(ApiError::RateLimited)
+        let limit = self.settings.limits.unauthenticated_total;
+        limit
+            .take(full_at, now)
+            .map_err(|wait| ApiError::LimitReached(UsedUp { limit, wait }))
     }
 
     fn lock_total(&self) -> MutexGuard<'_, Option<Micros>> {

@@ -13,6 +13,7 @@ use crate::api::schemas;
 use crate::app::App;
 use crate::clock::Millis;
 use crate::code::Purpose;
+use crate::credentials::Credentials;
 use crate::email::Email;
 use crate::email_change;
 use crate::entropy;
@@ -226,6 +227,7 @@ pub async fn verify(
     Segment(challenge): Segment,
     caller: Caller,
     patience: Patience,
+    credentials: Credentials,
     owner: MaybeOwner,
     Json(body): Json<Code>,
 ) -> Result<Response, ApiError> {
@@ -241,7 +243,8 @@ pub async fn verify(
         if new_password.is_some() {
             return Err(NOT_A_RECOVERY);
         }
-        return second_factor::verify(&app, &caller, owner, waiting, &body.code).await;
+        return second_factor::verify(&app, &caller, &credentials, owner, waiting, &body.code)
+            .await;
     }
     let open = app.store.challenge(id).await?;
     let open = open.ok_or(ApiError::InvalidCode)?;

@@ -3,6 +3,7 @@
 mod admin;
 pub mod authority;
 mod clients;
+mod cookies;
 mod hashing;
 mod keys;
 mod limits;
@@ -23,6 +24,7 @@ use crate::{master_key, password};
 
 pub use admin::AdminToken;
 pub use clients::OauthClient;
+pub use cookies::Cookies;
 pub use hashing::Hashing;
 pub use keys::Keys;
 pub use limits::Limits;
@@ -91,6 +93,8 @@ pub struct Settings {
     pub smtp: Smtp,
     /// Mail to a webhook.
     pub webhook: Webhook,
+    /// Browsers.
+    pub cookies: Cookies,
     /// Limits, each `burst+refill/period`.
     pub limits: Limits,
 }
@@ -206,6 +210,7 @@ impl Default for Settings {
             mail: Mail::default(),
             smtp: Smtp::default(),
             webhook: Webhook::default(),
+            cookies: Cookies::default(),
             limits: Limits::default(),
         }
     }
@@ -320,6 +325,8 @@ impl Settings {
         )?;
         self.store.check()?;
         self.hashing.check()?;
+        self.cookies.check()?;
+        self.limits.check()?;
         self.keys.check()?;
         roles::check(self)?;
         clients::check(self)?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
 use token::ChallengeId;
@@ -15,6 +15,7 @@ use crate::hasher::Overloaded;
 use crate::level::Acr;
 use crate::password::Weakness;
 use crate::store::StoreError;
+use crate::throttle::{Limit, UsedUp};
 use crate::tokens::rfc3339;
 
 /// Why a request is refused.
@@ -22,9 +23,11 @@ use crate::tokens::rfc3339;
 pub enum ApiError {
     /// The request is not what this call takes; the text says why, and repeats nothing that was sent.
     Invalid(&'static str),
+    /// That is no name of a session.
+    NoLabel,
     /// Wrong address or password, or no account that may log in: one answer for all of them (PW-08).
     InvalidCredentials,
-    /// No access token was sent.
+    /// No access token was sent, or no refresh token where one is due.
     NoCredential,
     /// The access token is not good, or its session is not.
     InvalidToken,
@@ -37,6 +40,8 @@ pub enum ApiError {
     /// The password was right, and the account has an authenticator app. At login with the challenge that waits for its code, and
     /// until when.
     OtpRequired(Option<(ChallengeId, Millis)>),
+    /// A page of somebody else sends it, or nobody knows whose (CK-05, CK-08).
+    CrossOrigin,
     /// There is no such thing, or it is somebody else's.
     NotFound,
     /// It stands against something else; the text says what.
@@ -53,8 +58,10 @@ pub enum ApiError {
     WeakPassword(Weakness),
     /// That is no e-mail address.
     InvalidEmail,
-    /// A limit; try again after that time.
+    /// Too often, or too often wrong; try again after that time.
     RateLimited(Duration),
+    /// The same, and which limit it is.
+    LimitReached(UsedUp),
     /// Too many logins at this moment.
     Overloaded,
     /// The store does not answer.
@@ -102,7 +109,7 @@ impl ApiError {
     /// The status of the answer.
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::Invalid(_) | Self::NoLabel => StatusCode::BAD_REQUEST,
             Self::InvalidCredentials
             | Self::NoCredential
             | Self::InvalidToken
@@ -110,6 +117,7 @@ impl ApiError {
             | Self::NotRecent
             | Self::NotSteppedUp
             | Self::OtpRequired(_) => StatusCode::UNAUTHORIZED,
+            Self::CrossOrigin => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -118,7 +126,7 @@ impl ApiError {
             Self::InvalidCode | Self::WeakPassword(_) | Self::InvalidEmail => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::RateLimited(_) | Self::LimitReached(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Overloaded | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -128,13 +136,14 @@ impl ApiError {
     /// The stable code, for programs.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Invalid(_) => "invalid_request",
+            Self::Invalid(_) | Self::NoLabel => "invalid_request",
             Self::InvalidCredentials => "invalid_credentials",
             Self::NoCredential => "credential_required",
             Self::InvalidToken => "invalid_token",
             Self::InvalidRefreshToken => "invalid_refresh_token",
             Self::NotRecent | Self::NotSteppedUp => "insufficient_user_authentication",
             Self::OtpRequired(_) => "otp_required",
+            Self::CrossOrigin => "cross_origin",
             Self::NotFound => "not_found",
             Self::Conflict(_) => "conflict",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -143,7 +152,7 @@ impl ApiError {
             Self::InvalidCode => "invalid_code",
             Self::WeakPassword(_) => "weak_password",
             Self::InvalidEmail => "invalid_email",
-            Self::RateLimited(_) => "rate_limited",
+            Self::RateLimited(_) | Self::LimitReached(_) => "rate_limited",
             Self::Overloaded => "overloaded",
             Self::Unavailable => "unavailable",
             Self::TimedOut => "timed_out",
@@ -155,10 +164,13 @@ impl ApiError {
     pub const fn detail(&self) -> &'static str {
         match self {
             Self::Invalid(detail) | Self::Conflict(detail) => detail,
+            Self::NoLabel => {
+                "`label` must have 64 characters at most, all of them printable, and one that can be seen."
+            }
             Self::InvalidCredentials => {
                 "The address or the password is wrong, or the account cannot be used."
             }
-            Self::NoCredential => "An access token is required.",
+            Self::NoCredential => "A token is required.",
             Self::InvalidToken => "The access token is not valid.",
             Self::InvalidRefreshToken => {
                 "The refresh token is not valid, or its session has ended."
@@ -170,6 +182,7 @@ impl ApiError {
             Self::OtpRequired(_) => {
                 "A code of the authenticator app, or a recovery code, is required too."
             }
+            Self::CrossOrigin => "Cookies, and pages, are taken from the site's own origin alone.",
             Self::NotFound => "There is nothing here.",
             Self::MethodNotAllowed => "This method is not offered here.",
             Self::TooLarge => "The body must not exceed 16 KiB.",
@@ -179,7 +192,7 @@ impl ApiError {
             Self::WeakPassword(Weakness::TooLong) => "The password is longer than 1024 bytes.",
             Self::WeakPassword(Weakness::EasyToGuess) => "The password is easy to guess.",
             Self::InvalidEmail => "This is not an e-mail address that mail can be sent to.",
-            Self::RateLimited(_) => "Too many requests; try again later.",
+            Self::RateLimited(_) | Self::LimitReached(_) => "Too many requests; try again later.",
             Self::Overloaded => "Too many logins at this moment; try again.",
             Self::Unavailable => "The service is not available at this moment; try again.",
             Self::TimedOut => "The request took too long.",
@@ -208,17 +221,44 @@ impl ApiError {
     /// `Retry-After` in whole seconds, rounded up: at that moment a request passes.
     pub fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::RateLimited(wait) => Some(
-                u64::try_from(wait.as_millis().div_ceil(1_000))
-                    .unwrap_or(u64::MAX)
-                    .max(1),
-            ),
+            Self::RateLimited(wait) | Self::LimitReached(UsedUp { wait, .. }) => {
+                Some(rounded_up(*wait))
+            }
             Self::Overloaded => Some(2),
             Self::Unavailable => Some(1),
             _ => None,
         }
     }
 }
+
+/// In whole seconds, one at least.
+fn rounded_up(span: Duration) -> u64 {
+    u64::try_from(span.as_millis().div_ceil(1_000))
+        .unwrap_or(u64::MAX)
+        .max(1)
+}
+
+/// draft-ietf-httpapi-ratelimit-headers-11, sections 3 and 4: a policy is named as the settings write it, such as `10+10/60s`. Nothing
+/// is left of it, until the moment that `Retry-After` names too.
+fn limit_fields(headers: &mut HeaderMap, limit: Option<Limit>, wait: u64) {
+    let name = limit.map_or_else(|| "default".to_owned(), |limit| limit.to_string());
+    let mut set = |field, text: String| {
+        if let Ok(text) = HeaderValue::try_from(text) {
+            headers.insert(field, text);
+        }
+    };
+    if let Some(limit) = limit {
+        let (quota, window) = (limit.burst(), rounded_up(limit.window()));
+        set(
+            RATE_LIMIT_POLICY,
+            format!("\"{name}\";q={quota};w={window}"),
+        );
+    }
+    set(RATE_LIMIT, format!("\"{name}\";r=0;t={wait}"));
+}
+
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
@@ -251,6 +291,11 @@ impl IntoResponse for ApiError {
         }
         if let Some(seconds) = self.retry_after() {
             headers.insert(RETRY_AFTER, seconds.into());
+            match &self {
+                Self::RateLimited(_) => limit_fields(headers, None, seconds),
+                Self::LimitReached(used_up) => limit_fields(headers, Some(used_up.limit), seconds),
+                _ => {}
+            }
         }
         response
     }

@@ -1,36 +1,38 @@
 //! Login and refresh.
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::Json as Answer;
+use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use token::RefreshToken;
 use utoipa::ToSchema;
 
 use crate::api::schemas;
 use crate::app::App;
+use crate::attempts;
+use crate::cookies;
+use crate::credentials::Credentials;
 use crate::delivery::Delivery;
 use crate::email::Email;
 use crate::entropy;
 use crate::error::ApiError;
 use crate::event::Event;
 use crate::hashing::Verdict;
+use crate::label::is_label;
 use crate::level::Acr;
 use crate::password::Password;
-use crate::request::{Caller, Json};
+use crate::request::{Caller, Json, OptionalJson};
 use crate::second_factor;
 use crate::store::{Account, Login, Minted, Refresh, Rotation};
-use crate::tokens::{self, Tokens};
-
-const MAX_LABEL: usize = 64;
+use crate::tokens;
 
 /// `POST /sessions`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Credentials {
+#[schema(as = Credentials)]
+pub struct Body {
     email: String,
     password: String,
-    #[schema(pattern = "^body$")]
+    #[schema(pattern = "^(body|cookie)$")]
     delivery: Option<String>,
     #[schema(schema_with = schemas::label, required = false)]
     label: Option<String>,
@@ -43,20 +45,18 @@ pub struct Credentials {
 pub async fn log_in(
     State(app): State<App>,
     caller: Caller,
-    Json(body): Json<Credentials>,
-) -> Result<(StatusCode, Answer<Tokens>), ApiError> {
+    credentials: Credentials,
+    Json(body): Json<Body>,
+) -> Result<Response, ApiError> {
     let password = Password::new(body.password);
-    if body.delivery.is_some_and(|delivery| delivery != "body") {
-        return Err(ApiError::Invalid(
-            "`delivery` must be `body`; cookies are not offered yet.",
-        ));
-    }
-    let is_label =
-        |label: &String| label.chars().count() <= MAX_LABEL && !label.chars().any(char::is_control);
-    if !body.label.iter().all(is_label) {
-        return Err(ApiError::Invalid(
-            "`label` must have 64 printable characters at most.",
-        ));
+    // Cookies are `Secure`: the settings allow no base URL but https and loopback, where browsers take them.
+    let delivery = match body.delivery.as_deref() {
+        None => Delivery::Body,
+        Some(name) => Delivery::from_name(name)
+            .ok_or(ApiError::Invalid("`delivery` must be `body` or `cookie`."))?,
+    };
+    if !body.label.iter().all(|label| is_label(label)) {
+        return Err(ApiError::NoLabel);
     }
     app.take(vec![app.limit(
         "login_per_address",
@@ -66,16 +66,11 @@ pub async fn log_in(
     .await?;
     // What is no address has no account; it costs as much as one that has none.
     let email = Email::parse(&body.email);
-    let name = app
-        .vault
-        .limiter_name("login failures", email.as_ref().map_or("", Email::as_str));
-    if let Some(wait) = app.store.reserve_attempt(name).await? {
-        return Err(ApiError::RateLimited(wait));
-    }
     let account = match &email {
         Some(email) => app.store.account(email).await?,
         None => None,
     };
+    let attempt = attempts::reserve(&app, email.as_ref(), account.as_ref(), &credentials).await?;
     let known = account.as_ref().map(|account| account.id);
     let account = account.filter(|account| account.is_active);
     let stored = account
@@ -84,8 +79,7 @@ pub async fn log_in(
     let verdict = match app.hasher.judge(password, stored).await {
         Ok(verdict) => verdict,
         Err(overloaded) => {
-            // Else who retries while others flood the gate would close his own account.
-            app.store.take_back_attempt(name).await?;
+            attempt.take_back(&app).await?;
             return Err(overloaded.into());
         }
     };
@@ -101,9 +95,9 @@ pub async fn log_in(
     }
     if account.has_totp {
         // Neither a failure nor a success yet.
-        app.store.take_back_attempt(name).await?;
+        attempt.take_back(&app).await?;
         let waiting = second_factor::Waiting {
-            delivery: Delivery::Body,
+            delivery,
             label: body.label,
         };
         return Err(second_factor::ask(&app, &account, waiting).await?);
@@ -114,7 +108,7 @@ pub async fn log_in(
         login_epoch: account.login_epoch,
         mac_key_version: app.vault.newest_refresh_key().version(),
         acr: Acr::Password,
-        delivery: Delivery::Body,
+        delivery,
         label: body.label,
         by: caller.client(),
         lifetimes: tokens::lifetimes(&app),
@@ -125,14 +119,10 @@ pub async fn log_in(
         .open_session(login)
         .await?
         .ok_or(ApiError::InvalidCredentials)?;
-    if let Err(error) = app.store.forget_failures(name).await {
-        // The session stands; the next success forgets them.
-        tracing::error!(%error, "failed attempts were not forgotten");
-    }
+    attempt.succeed(&app).await;
     let opened = Event::done("session_opened").of(minted.session.account);
     app.tell(&caller.client(), opened.session(minted.session.id));
-    let answer = tokens::answer(&app, &minted).await?;
-    Ok((StatusCode::CREATED, Answer(answer)))
+    cookies::logged_in(&app, &minted).await
 }
 
 /// PW-07: what is stored of the password becomes as strong as new hashes are. The login does not depend on it.
@@ -149,11 +139,11 @@ async fn raise(app: &App, account: &Account, hash: String) {
     }
 }
 
-/// `POST /sessions/refresh`.
+/// `POST /sessions/refresh`: the refresh token in the body, or in its cookie.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Presented {
-    refresh_token: String,
+    refresh_token: Option<String>,
 }
 
 /// Rotates a refresh token.
@@ -163,10 +153,21 @@ pub struct Presented {
 pub async fn refresh(
     State(app): State<App>,
     caller: Caller,
-    Json(body): Json<Presented>,
-) -> Result<Answer<Tokens>, ApiError> {
-    let minted = rotate(&app, &body.refresh_token, &caller).await?;
-    tokens::answer(&app, &minted).await.map(Answer)
+    credentials: Credentials,
+    OptionalJson(body): OptionalJson<Presented>,
+) -> Result<Response, ApiError> {
+    let presented = credentials
+        .refresh(body.and_then(|body| body.refresh_token))?
+        .ok_or(ApiError::NoCredential)?;
+    let token = verify(&app, &presented.token)?;
+    match advance(&app, token, &caller).await? {
+        Some(minted) => cookies::refreshed(&app, &minted).await,
+        None => {
+            // The session has ended, so this is final.
+            let answer = ApiError::InvalidRefreshToken.into_response();
+            Ok(cookies::taken_back(presented.by, answer))
+        }
+    }
 }
 
 /// Moves a session by its refresh token, whichever call it came with; reuse ends the session.
@@ -174,9 +175,25 @@ pub async fn refresh(
 /// # Errors
 /// As [`refresh`].
 pub async fn rotate(app: &App, raw: &str, caller: &Caller) -> Result<Minted, ApiError> {
-    // The MAC first: junk never reaches the store (RR-15).
-    let token = RefreshToken::verify(raw, &app.vault.refresh_keys())
-        .map_err(|_| ApiError::InvalidRefreshToken)?;
+    let token = verify(app, raw)?;
+    let minted = advance(app, token, caller).await?;
+    minted.ok_or(ApiError::InvalidRefreshToken)
+}
+
+/// The MAC first: junk never reaches the store (RR-15).
+fn verify(app: &App, raw: &str) -> Result<RefreshToken, ApiError> {
+    RefreshToken::verify(raw, &app.vault.refresh_keys()).map_err(|_| ApiError::InvalidRefreshToken)
+}
+
+/// `None`: the session is over.
+async fn advance(
+    app: &App,
+    token: RefreshToken,
+    caller: &Caller,
+) -> Result<Option<Minted>, ApiError> {
+    let limit = app.settings.limits.refresh_per_session;
+    let limit = app.limit("refresh_per_session", &token.session().to_string(), limit);
+    app.take_from_owner(vec![limit]).await?;
     let refresh = Refresh {
         session: token.session(),
         generation: token.generation(),
@@ -189,7 +206,7 @@ pub async fn rotate(app: &App, raw: &str, caller: &Caller) -> Result<Minted, Api
         Rotation::Rotated(minted) | Rotation::Repeated(minted) => {
             let refreshed = Event::done("session_refreshed").of(minted.session.account);
             app.tell(&caller.client(), refreshed.session(minted.session.id));
-            Ok(minted)
+            Ok(Some(minted))
         }
         Rotation::Reused { is_ahead } => {
             app.outbox.notify_one();
@@ -201,12 +218,12 @@ pub async fn rotate(app: &App, raw: &str, caller: &Caller) -> Result<Minted, Api
                 "refresh_token_reused"
             };
             app.tell(&caller.client(), Event::failed(event).session(session));
-            Err(ApiError::InvalidRefreshToken)
+            Ok(None)
         }
         Rotation::Over => {
             let failed = Event::failed("refresh_failed").session(token.session());
             app.tell(&caller.client(), failed);
-            Err(ApiError::InvalidRefreshToken)
+            Ok(None)
         }
     }
 }

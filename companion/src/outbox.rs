@@ -168,7 +168,10 @@ impl Worker {
         };
         let (account, email) = (binding.account, &binding.email);
         let limits = mail_limits(&self.vault, &self.limits, binding.purpose, account, email);
-        self.store.take(limits).await.map(|wait| wait.is_some())
+        self.store
+            .take(limits)
+            .await
+            .map(|used_up| used_up.is_some())
     }
 
     /// The code in the mail, and what is stored of it. Which of the two it carries, its kind says.

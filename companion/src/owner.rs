@@ -8,9 +8,10 @@ use axum::http::request::Parts;
 use token::{AccessToken, Expected, Rejection, SessionId, SoftwareCheck, Subject, UnixTime};
 
 use crate::app::App;
+use crate::credentials::Credentials;
+use crate::delivery::Delivery;
 use crate::error::{ApiError, RECENT, STEPPED_UP};
 use crate::level::Acr;
-use crate::request::bearer;
 
 /// Who sent a good access token of a session that lives.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,8 @@ pub struct Owner {
     /// `sid`.
     pub session: SessionId,
     acr: Option<Acr>,
+    /// How the session's tokens are handed out: what ends it takes its cookies back ([`crate::cookies::taken_back`]).
+    pub delivery: Delivery,
     auth_time: Option<UnixTime>,
     now: UnixTime,
 }
@@ -59,7 +62,8 @@ impl FromRequestParts<App> for Owner {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let raw = bearer(&parts.headers)?.ok_or(ApiError::NoCredential)?;
+        let presented = Credentials::of(parts, app).access()?;
+        let raw = presented.ok_or(ApiError::NoCredential)?.token;
         let now = app.store.now().await?.wall.seconds();
         // The companion's own clock made the times: no skew.
         let token = verify(app, &raw, now, Duration::ZERO).map_err(|_| ApiError::InvalidToken)?;
@@ -77,6 +81,7 @@ impl FromRequestParts<App> for Owner {
             session: session.id,
             // The token's own claims, not the session's: an older token keeps its weaker level (SE-06).
             acr: token.acr().and_then(Acr::from_name),
+            delivery: session.delivery,
             auth_time: token.auth_time(),
             now,
         })
@@ -151,6 +156,7 @@ mod tests {
     fn owner(acr: Option<Acr>, auth_time: Option<i64>) -> Owner {
         Owner {
             account: Subject::from_bytes([1; 16]),
+            delivery: Delivery::Body,
             session: SessionId::from_bytes([2; 16]),
             acr,
             auth_time: auth_time.map(UnixTime::from_seconds),

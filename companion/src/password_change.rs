@@ -6,6 +6,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::attempts;
+use crate::credentials::Credentials;
 use crate::email::Email;
 use crate::error::ApiError;
 use crate::event::Event;
@@ -32,6 +34,7 @@ pub struct NewPassword {
 pub async fn change_password(
     State(app): State<App>,
     owner: Owner,
+    credentials: Credentials,
     caller: Caller,
     patience: Patience,
     Json(body): Json<NewPassword>,
@@ -48,7 +51,7 @@ pub async fn change_password(
         .await?;
     let new = meets_policy(&app, new, &email).await?;
     let known_hash = match current {
-        Some(current) => Some(shown(&app, &caller, &email, current, account).await?),
+        Some(current) => Some(shown(&app, &caller, &credentials, &email, current, account).await?),
         None => None,
     };
     let change = PasswordChange {
@@ -72,21 +75,17 @@ pub async fn change_password(
 async fn shown(
     app: &App,
     caller: &Caller,
+    credentials: &Credentials,
     email: &Email,
     current: Password,
     account: Account,
 ) -> Result<String, ApiError> {
-    let name = app.vault.limiter_name("login failures", email.as_str());
-    if let Some(wait) = app.store.reserve_attempt(name).await? {
-        return Err(ApiError::RateLimited(wait));
-    }
+    let attempt = attempts::reserve(app, Some(email), Some(&account), credentials).await?;
     let stored = account.password_hash;
     let verdict = app.hasher.judge(current, Some(stored.clone())).await;
     match verdict.map(|verdict| verdict.is_right()) {
         Ok(true) => {
-            if let Err(error) = app.store.forget_failures(name).await {
-                tracing::error!(%error, "failed attempts were not forgotten");
-            }
+            attempt.succeed(app).await;
             Ok(stored)
         }
         Ok(false) => {
@@ -95,7 +94,7 @@ async fn shown(
             Err(ApiError::InvalidCredentials)
         }
         Err(overloaded) => {
-            app.store.take_back_attempt(name).await?;
+            attempt.take_back(app).await?;
             Err(overloaded.into())
         }
     }

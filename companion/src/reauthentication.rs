@@ -1,11 +1,15 @@
 //! `POST /sessions/current/reauthenticate`: all that a login asks for, once more, without a new session.
 
 use axum::extract::State;
-use axum::response::Json as Answer;
+use axum::response::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::attempts;
+use crate::cookies;
+use crate::credentials::Credentials;
+use crate::email::Email;
 use crate::error::ApiError;
 use crate::event::Event;
 use crate::owner::Owner;
@@ -13,7 +17,7 @@ use crate::password::Password;
 use crate::request::{Caller, Json};
 use crate::second_factor;
 use crate::store::Reauthentication;
-use crate::tokens::{self, Tokens};
+use crate::tokens;
 
 /// What a login asks for.
 #[derive(Deserialize, ToSchema)]
@@ -32,9 +36,10 @@ pub struct Again {
 pub async fn reauthenticate(
     State(app): State<App>,
     owner: Owner,
+    credentials: Credentials,
     caller: Caller,
     Json(body): Json<Again>,
-) -> Result<Answer<Tokens>, ApiError> {
+) -> Result<Response, ApiError> {
     let password = Password::new(body.password);
     app.take_from_owner(vec![app.limit(
         "login_per_address",
@@ -45,10 +50,8 @@ pub async fn reauthenticate(
     let account = app.store.account_by_id(owner.account).await?;
     let account = account.ok_or(ApiError::InvalidToken)?;
     // The same budget as at login: a stolen token buys no guesses at the password.
-    let name = app.vault.limiter_name("login failures", &account.email);
-    if let Some(wait) = app.store.reserve_attempt(name).await? {
-        return Err(ApiError::RateLimited(wait));
-    }
+    let email = Email::parse(&account.email);
+    let attempt = attempts::reserve(&app, email.as_ref(), Some(&account), &credentials).await?;
     let stored = Some(account.password_hash.clone());
     match app.hasher.judge(password, stored).await {
         Ok(verdict) if verdict.is_right() => {}
@@ -58,7 +61,7 @@ pub async fn reauthenticate(
             return Err(ApiError::InvalidCredentials);
         }
         Err(overloaded) => {
-            app.store.take_back_attempt(name).await?;
+            attempt.take_back(&app).await?;
             return Err(overloaded.into());
         }
     }
@@ -69,17 +72,17 @@ pub async fn reauthenticate(
                 Ok(factor) => Some(factor),
                 Err(refused) => {
                     // The password was right; the code has a budget of its own.
-                    app.store.take_back_attempt(name).await?;
+                    attempt.take_back(&app).await?;
                     return Err(refused);
                 }
             }
         }
         (true, None) => {
-            app.store.take_back_attempt(name).await?;
+            attempt.take_back(&app).await?;
             return Err(ApiError::OtpRequired(None));
         }
         (false, Some(_)) => {
-            app.store.take_back_attempt(name).await?;
+            attempt.take_back(&app).await?;
             return Err(ApiError::Invalid(
                 "`code` is for accounts with an authenticator app.",
             ));
@@ -95,19 +98,16 @@ pub async fn reauthenticate(
     };
     let has_factor = again.factor.is_some();
     let Some(minted) = app.store.reauthenticate(again).await? else {
-        app.store.take_back_attempt(name).await?;
+        attempt.take_back(&app).await?;
         return Err(if has_factor {
             ApiError::InvalidCode
         } else {
             ApiError::InvalidCredentials
         });
     };
-    if let Err(error) = app.store.forget_failures(name).await {
-        // The next success forgets them.
-        tracing::error!(%error, "failed attempts were not forgotten");
-    }
+    attempt.succeed(&app).await;
     app.outbox.notify_one();
     let done = Event::done("session_reauthenticated").of(owner.account);
     app.tell(&caller.client(), done.session(owner.session));
-    Ok(Answer(tokens::access_answer(&app, &minted).await?))
+    cookies::lifted(&app, &minted).await
 }

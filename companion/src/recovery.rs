@@ -5,6 +5,7 @@ use subtle::ConstantTimeEq as _;
 use token::ChallengeId;
 
 use crate::app::App;
+use crate::attempts;
 use crate::challenges::{code_failed, right_code};
 use crate::code;
 use crate::email::Email;
@@ -63,8 +64,7 @@ pub async fn recover(
     let recovered = recovered.ok_or(ApiError::InvalidCode)?;
     app.outbox.notify_one();
     // Who reads the mail of the address is no guesser (RL-01).
-    let failures = app.vault.limiter_name("login failures", email.as_str());
-    if let Err(error) = app.store.forget_failures(failures).await {
+    if let Err(error) = attempts::recovered(app, &email).await {
         tracing::error!(%error, "failed attempts were not forgotten");
     }
     let event = Event::done("account_recovered").of(recovered.account);

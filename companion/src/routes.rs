@@ -21,6 +21,7 @@ use tracing::Instrument as _;
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::origin;
 use crate::request::{client_address, peer};
 use crate::request_id::{RequestId, X_REQUEST_ID};
 
@@ -29,7 +30,10 @@ const LONGEST: Duration = Duration::from_secs(40);
 
 /// What the public listener serves.
 pub fn public(app: App) -> Router {
-    finished(public::api().router(), app)
+    let router = public::api()
+        .router()
+        .layer(middleware::from_fn_with_state(app.clone(), origin::guard));
+    finished(router, app)
 }
 
 /// What the internal listener serves.

@@ -1,13 +1,16 @@
 //! The second factor, asked for after a right password and for a step-up, and what it opens. Attempts are counted before anything is
 //! compared (TO-05); a right code is used up in the transaction of what it opens (TO-03).
 
-use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Json as Answer, Response};
+use axum::response::Response;
 use token::Subject;
 
 use crate::app::App;
+use crate::attempts;
 use crate::challenges::Challenged;
+use crate::cookies;
+use crate::credentials::Credentials;
 use crate::delivery::Delivery;
+use crate::email::Email;
 use crate::entropy;
 use crate::error::ApiError;
 use crate::event::Event;
@@ -79,6 +82,7 @@ pub async fn ask_to_step_up(app: &App, owner: &Owner) -> Result<Option<Challenge
 pub async fn verify(
     app: &App,
     caller: &Caller,
+    credentials: &Credentials,
     owner: MaybeOwner,
     challenge: FactorChallenge,
     typed: &str,
@@ -105,15 +109,11 @@ pub async fn verify(
             let opened = app.store.pass_login(challenge.id, factor, login).await?;
             let minted = opened.ok_or_else(|| failed(app, caller, challenge.account))?;
             app.outbox.notify_one();
-            let name = app.vault.limiter_name("login failures", &challenge.email);
-            if let Err(error) = app.store.forget_failures(name).await {
-                // The session stands; the next success forgets them.
-                tracing::error!(%error, "failed attempts were not forgotten");
-            }
+            let email = Email::parse(&challenge.email);
+            attempts::succeeded(app, email.as_ref(), challenge.account, credentials).await;
             let opened = Event::done("session_opened").of(minted.session.account);
             app.tell(&caller.client(), opened.session(minted.session.id));
-            let body = tokens::answer(app, &minted).await?;
-            Ok((StatusCode::CREATED, Answer(body)).into_response())
+            cookies::logged_in(app, &minted).await
         }
         Opens::StepUp(session) => {
             let owner = owner.required()?;
@@ -150,7 +150,7 @@ pub async fn step_up(
     app.outbox.notify_one();
     let lifted = Event::done("session_stepped_up").of(owner.account);
     app.tell(&caller.client(), lifted.session(owner.session));
-    Ok(Answer(tokens::access_answer(app, &minted).await?).into_response())
+    cookies::lifted(app, &minted).await
 }
 
 /// The factor that was typed, not used up yet. Recovery codes have 128 bits and draw on no budget: nobody uses that one up for their

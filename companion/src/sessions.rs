@@ -1,19 +1,23 @@
 //! The owner's sessions: listed, ended one by one, ended all at once; and logout.
 
 use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Json as Answer, Response};
 use serde::{Deserialize, Serialize};
 use token::{AccessToken, RefreshToken, SessionId, UnixTime};
 use utoipa::ToSchema;
 
+use crate::api::schemas;
 use crate::app::App;
+use crate::cookies;
+use crate::credentials::Credentials;
+use crate::delivery::Delivery;
 use crate::error::ApiError;
 use crate::event::Event;
+use crate::label::is_label;
 use crate::owner::{self, Owner};
 use crate::receipt::Revocation;
 use crate::receipts::{self, Patience};
-use crate::request::{Caller, OptionalJson, Segment, bearer};
+use crate::request::{Caller, Json, OptionalJson, Segment};
 use crate::store::{Cause, Client, Ended};
 use crate::tokens::{ShownSession, shown};
 
@@ -45,6 +49,39 @@ pub async fn list(State(app): State<App>, owner: Owner) -> Result<Answer<List>, 
     Ok(Answer(List { sessions }))
 }
 
+/// `PATCH /sessions/{id}`: another name, or none.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Renaming {
+    // With a function of its own a member that is missing is an error, and no `null`.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(schema_with = schemas::label)]
+    label: Option<String>,
+}
+
+/// Renames a session. Somebody else's is as unknown as one that never was (SE-02).
+///
+/// # Errors
+/// [`ApiError`].
+pub async fn rename(
+    State(app): State<App>,
+    Segment(id): Segment,
+    owner: Owner,
+    Json(body): Json<Renaming>,
+) -> Result<Answer<ShownSession>, ApiError> {
+    if !body.label.iter().all(|label| is_label(label)) {
+        return Err(ApiError::NoLabel);
+    }
+    let session: SessionId = id.parse().map_err(|_| ApiError::NotFound)?;
+    let renamed = app
+        .store
+        .rename_session(session, owner.account, body.label)
+        .await?
+        .ok_or(ApiError::NotFound)?;
+    let now = app.store.now().await?.wall.seconds();
+    Ok(Answer(shown(&renamed, Some(owner.session), now)))
+}
+
 /// `DELETE /sessions/{id}`. Somebody else's session is as unknown as one that never was (SE-02).
 ///
 /// # Errors
@@ -58,19 +95,23 @@ pub async fn end_one(
 ) -> Result<Response, ApiError> {
     owner.must_be_recent()?;
     let session: SessionId = id.parse().map_err(|_| ApiError::NotFound)?;
-    match app
+    let answer = match app
         .store
         .end_session(session, Some(owner.account), caller.client())
         .await?
     {
-        Ended::Unknown => Err(ApiError::NotFound),
-        Ended::LongAgo => Ok(receipts::nothing()),
+        Ended::Unknown => return Err(ApiError::NotFound),
+        Ended::LongAgo => receipts::nothing(),
         Ended::By(revocation) => {
             let ended = Event::done("session_ended").of(owner.account);
             app.tell(&caller.client(), ended.session(session));
-            receipts::answer(&app, revocation, patience).await
+            receipts::answer(&app, revocation, patience).await?
         }
+    };
+    if session == owner.session {
+        return Ok(cookies::logged_out(owner.delivery, answer));
     }
+    Ok(answer)
 }
 
 /// `DELETE /sessions?scope=others` and `?scope=all`.
@@ -94,18 +135,22 @@ pub async fn end_many(
         }
     };
     owner.must_be_recent()?;
-    match app
+    let answer = match app
         .store
         .end_sessions(owner.account, except, caller.client())
         .await?
     {
-        None => Ok(receipts::nothing()),
+        None => receipts::nothing(),
         Some(revocation) => {
             let ended = Event::done("sessions_ended").of(owner.account);
             app.tell(&caller.client(), ended.session(owner.session));
-            receipts::answer(&app, revocation, patience).await
+            receipts::answer(&app, revocation, patience).await?
         }
+    };
+    if except.is_none() {
+        return Ok(cookies::logged_out(owner.delivery, answer));
     }
+    Ok(answer)
 }
 
 /// The body of a logout.
@@ -116,28 +161,42 @@ pub struct Presented {
     refresh_token: Option<String>,
 }
 
-/// `DELETE /sessions/current`: by access token, by refresh token of any generation, or by both when they are of one session.
+/// `DELETE /sessions/current`: by access token, by refresh token of any generation, or by both when they are of one session; each where
+/// it belongs, in header field and body or in its cookie.
 ///
 /// # Errors
 /// [`ApiError`].
 pub async fn log_out(
     State(app): State<App>,
     caller: Caller,
-    headers: HeaderMap,
+    credentials: Credentials,
     patience: Patience,
     OptionalJson(body): OptionalJson<Presented>,
 ) -> Result<Response, ApiError> {
-    let access = match bearer(&headers)? {
-        Some(raw) => Some(owner::at_logout(&app, &raw).await?),
-        None => None,
-    };
-    let refresh = body
-        .and_then(|body| body.refresh_token)
-        .map(|raw| {
-            RefreshToken::verify(&raw, &app.vault.refresh_keys())
+    let access = credentials.access()?;
+    let refresh = credentials.refresh(body.and_then(|body| body.refresh_token))?;
+    let is_by_cookie = [&access, &refresh]
+        .into_iter()
+        .flatten()
+        .any(|presented| presented.by == Delivery::Cookie);
+    let refresh = refresh
+        .map(|presented| {
+            RefreshToken::verify(&presented.token, &app.vault.refresh_keys())
                 .map_err(|_| ApiError::InvalidRefreshToken)
         })
         .transpose()?;
+    let access = match access {
+        Some(presented) => match owner::at_logout(&app, &presented.token).await {
+            // A browser sends all that it has: of a cookie that proves nothing nobody wants anything, while the other one does.
+            Err(ApiError::InvalidToken)
+                if presented.by == Delivery::Cookie && refresh.is_some() =>
+            {
+                None
+            }
+            token => Some(token?),
+        },
+        None => None,
+    };
     let session = match (&access, &refresh) {
         (Some(access), Some(refresh)) if access.session() != refresh.session() => {
             return Err(ApiError::Invalid(
@@ -149,10 +208,16 @@ pub async fn log_out(
         (None, None) => return Err(ApiError::NoCredential),
     };
     let exp = access.as_ref().map(AccessToken::expires_at);
-    match end(&app, Named { session, exp }, caller.client()).await? {
-        Some(revocation) => receipts::answer(&app, revocation, patience).await,
-        None => Ok(receipts::nothing()),
-    }
+    let answer = match end(&app, Named { session, exp }, caller.client()).await? {
+        Some(revocation) => receipts::answer(&app, revocation, patience).await?,
+        None => receipts::nothing(),
+    };
+    let by = if is_by_cookie {
+        Delivery::Cookie
+    } else {
+        Delivery::Body
+    };
+    Ok(cookies::logged_out(by, answer))
 }
 
 /// The session that a token names.

@@ -34,6 +34,17 @@ impl Limit {
         }
     }
 
+    /// How many at once.
+    pub const fn burst(self) -> u32 {
+        self.burst
+    }
+
+    /// How long it takes to fill from nothing.
+    pub fn window(self) -> Duration {
+        let micros = self.interval().saturating_mul(i64::from(self.burst));
+        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+    }
+
     /// Microseconds until there is one more.
     fn interval(self) -> i64 {
         let period = i64::try_from(self.period.as_micros()).unwrap_or(i64::MAX);
@@ -57,6 +68,15 @@ impl Limit {
             _ => Ok(Micros(full_at)),
         }
     }
+}
+
+/// A limit that is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsedUp {
+    /// Which.
+    pub limit: Limit,
+    /// How long until it gives one more.
+    pub wait: Duration,
 }
 
 /// A moment in microseconds since 1970: a limit may give one more every few of them.
@@ -107,21 +127,36 @@ impl FromStr for Limit {
     }
 }
 
-/// Failures in a row of one account.
+/// Failed attempts at a password, of one account or of one of its devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failures {
-    /// How many, the attempt that is under way included.
+    /// How many since the last quiet while, the attempt that is under way included: what the delay grows by.
     pub count: u32,
     /// When the last of them was.
     pub last_at: Millis,
+    /// How many since the last success, however long ago.
+    pub in_a_row: u32,
+}
+
+/// Why an attempt is not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// For so long.
+    For(Duration),
+    /// Too many failures in a row: until somebody proves that the account is his (RL-01).
+    UntilRecovery,
 }
 
 const FREE_FAILURES: u32 = 4;
 const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
 
 impl Failures {
-    /// Quiet for so long, failures have no effect any more.
+    /// Quiet for so long, failures delay nothing any more.
     pub const FORGOTTEN_AFTER: Duration = LONGEST_DELAY;
+    /// For each failure in a row, that long a silence is needed until they are forgotten: who waits for that makes one attempt a day.
+    pub const KEPT_FOR_EACH: Duration = Duration::from_secs(86_400);
+    /// But never for longer.
+    pub const KEPT_AT_MOST: Duration = Duration::from_secs(400 * 86_400);
 
     /// How long the account's password is closed after these failures: 2^(n−5) s from the fifth on, at most 15 minutes.
     fn delay(self) -> Duration {
@@ -131,11 +166,21 @@ impl Failures {
         Duration::from_secs(1 << exponent.min(10)).min(LONGEST_DELAY)
     }
 
-    /// Counts an attempt before it is made, so that a burst cannot outrun the count (RL-06). Success takes it back.
+    /// Counts an attempt before it is made, so that a burst cannot outrun the count (RL-06). Success takes it back. After `most` in a
+    /// row there is no further one.
     ///
     /// # Errors
-    /// How long the account stays closed; such attempts do not lengthen it.
-    pub fn attempt(before: Option<Self>, now: Millis) -> Result<Self, Duration> {
+    /// Why it is not made; such attempts count for nothing.
+    pub fn attempt(before: Option<Self>, now: Millis, most: u32) -> Result<Self, Closed> {
+        let in_a_row = before.map_or(0, |failures| failures.in_a_row);
+        if in_a_row >= most {
+            return Err(Closed::UntilRecovery);
+        }
+        let next = |count: u32| Self {
+            count: count.saturating_add(1),
+            last_at: now,
+            in_a_row: in_a_row.saturating_add(1),
+        };
         // A failure in the future comes from a clock that was set back.
         let before = before.map(|failures| Self {
             last_at: failures.last_at.min(now),
@@ -143,19 +188,13 @@ impl Failures {
         });
         let before = before.filter(|failures| now.since(failures.last_at) < Self::FORGOTTEN_AFTER);
         let Some(before) = before else {
-            return Ok(Self {
-                count: 1,
-                last_at: now,
-            });
+            return Ok(next(0));
         };
         let wait = before.last_at.plus(before.delay()).since(now);
         if wait.is_zero() {
-            Ok(Self {
-                count: before.count.saturating_add(1),
-                last_at: now,
-            })
+            Ok(next(before.count))
         } else {
-            Err(wait)
+            Err(Closed::For(wait))
         }
     }
 }
@@ -207,15 +246,19 @@ mod tests {
         }
     }
 
+    /// After so many failures, of which none is too many.
+    fn attempt(count: u32, now: Millis) -> Result<Failures, Closed> {
+        let before = Failures {
+            count,
+            last_at: NOW,
+            in_a_row: count,
+        };
+        Failures::attempt(Some(before), now, u32::MAX)
+    }
+
     /// RL-01.
     #[test]
     fn from_the_fifth_failure_on_the_delay_doubles_up_to_fifteen_minutes() {
-        let after = |count| {
-            Some(Failures {
-                count,
-                last_at: NOW,
-            })
-        };
         for (count, delay) in [
             (1, 0),
             (4, 0),
@@ -228,15 +271,42 @@ mod tests {
         ] {
             if delay > 0 {
                 assert_eq!(
-                    Failures::attempt(after(count), NOW),
-                    Err(Duration::from_secs(delay)),
+                    attempt(count, NOW),
+                    Err(Closed::For(Duration::from_secs(delay))),
                     "{count}"
                 );
             }
-            let next = Failures::attempt(after(count), at(delay)).unwrap();
+            let next = attempt(count, at(delay)).unwrap();
             let expected = if delay == 900 { 1 } else { count + 1 };
-            assert_eq!(next.count, expected, "{count}");
+            assert_eq!((next.count, next.in_a_row), (expected, count + 1));
         }
-        assert_eq!(Failures::attempt(after(8), at(900)).unwrap().count, 1);
+        assert_eq!(attempt(8, at(900)).unwrap().count, 1);
+    }
+
+    /// RL-01: quiet minutes, or a year of them, take nothing off the count of failures in a row.
+    #[test]
+    fn after_a_hundred_failures_in_a_row_there_is_no_further_attempt() {
+        let (mut failures, mut now, mut made) = (None, NOW, 0);
+        while let Ok(next) = Failures::attempt(failures, now, 100) {
+            failures = Some(next);
+            now = now.plus(Failures::FORGOTTEN_AFTER);
+            made += 1;
+        }
+        assert_eq!(made, 100);
+        for wait in [0, 900, 366 * 86_400] {
+            let now = now.plus(Duration::from_secs(wait));
+            let closed = Failures::attempt(failures, now, 100);
+            assert_eq!(closed, Err(Closed::UntilRecovery));
+        }
+    }
+
+    /// D5: a clock that is set back gives no attempt and takes none.
+    #[test]
+    fn a_clock_set_back_neither_opens_nor_closes() {
+        let earlier = NOW.minus(Duration::from_secs(3_600));
+        assert_eq!(
+            attempt(6, earlier),
+            Err(Closed::For(Duration::from_secs(2)))
+        );
     }
 }

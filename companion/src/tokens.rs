@@ -8,6 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use token::{AccessClaims, RefreshToken, SessionId, UnixTime};
 use utoipa::ToSchema;
 
+use crate::agent;
 use crate::api::schemas;
 use crate::app::App;
 use crate::clock::Millis;
@@ -37,43 +38,23 @@ pub fn lifetimes(app: &App) -> Lifetimes {
     }
 }
 
-/// What login and refresh answer.
+/// What login and refresh answer, and what lifts a session. With cookies no token is in it (CK-02).
 #[derive(Serialize, ToSchema)]
 pub struct Tokens {
-    access_token: String,
-    #[schema(pattern = "^Bearer$")]
-    token_type: &'static str,
-    /// Seconds.
-    expires_in: u64,
+    /// With delivery `body`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<String>,
-    session: ShownSession,
-}
-
-/// The answer to a login or a refresh.
-///
-/// # Errors
-/// [`ApiError::Unavailable`] when the signing keys cannot be read; the session stands all the same.
-pub async fn answer(app: &App, minted: &Minted) -> Result<Tokens, ApiError> {
-    let session = &minted.session;
-    Ok(Tokens {
-        access_token: access_token(app, minted).await?,
-        token_type: "Bearer",
-        expires_in: minted.exp.since(minted.iat).as_secs(),
-        refresh_token: refresh_token(app, session),
-        session: shown(session, Some(session.id), minted.iat),
-    })
-}
-
-/// The answer to a step-up or a re-authentication: the refresh token stays what it is.
-///
-/// # Errors
-/// As [`answer`].
-pub async fn access_answer(app: &App, minted: &Minted) -> Result<Tokens, ApiError> {
-    Ok(Tokens {
-        refresh_token: None,
-        ..answer(app, minted).await?
-    })
+    pub access_token: Option<String>,
+    /// With delivery `body`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^Bearer$")]
+    pub token_type: Option<&'static str>,
+    /// Of the access token, in seconds.
+    pub expires_in: u64,
+    /// With delivery `body`, where it is a new one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+    /// The session.
+    pub session: ShownSession,
 }
 
 /// The refresh token of the session's live generation; `None` when the key that it was made with has been removed.
@@ -148,6 +129,9 @@ pub struct ShownSession {
     ip: Option<String>,
     #[schema(required)]
     user_agent: Option<String>,
+    /// A few words, as far as the user agent tells.
+    #[schema(required)]
+    device: Option<String>,
     #[schema(required)]
     label: Option<String>,
     acr: &'static str,
@@ -164,6 +148,7 @@ pub fn shown(session: &Session, current: Option<SessionId>, now: UnixTime) -> Sh
         expires_at: rfc3339(session.absolute_deadline),
         ip: session.client.ip.clone(),
         user_agent: session.client.user_agent.clone(),
+        device: session.client.user_agent.as_deref().and_then(agent::device),
         label: session.label.clone(),
         acr: session.level(now).acr.name(),
     }

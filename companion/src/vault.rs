@@ -21,6 +21,7 @@ enum Use {
     RecoveryCodeMac,
     ReceiptMac,
     LimiterName,
+    DeviceMac,
     Sealing,
     CheckValue,
 }
@@ -33,6 +34,7 @@ impl Use {
         Self::RecoveryCodeMac,
         Self::ReceiptMac,
         Self::LimiterName,
+        Self::DeviceMac,
         Self::Sealing,
         Self::CheckValue,
     ];
@@ -44,6 +46,7 @@ impl Use {
             Self::RecoveryCodeMac => "latchkey/1/recovery-code-mac",
             Self::ReceiptMac => "latchkey/1/receipt-mac",
             Self::LimiterName => "latchkey/1/limiter-name",
+            Self::DeviceMac => "latchkey/1/device-mac",
             Self::Sealing => "latchkey/1/sealing",
             Self::CheckValue => "latchkey/1/check-value",
         }
@@ -260,6 +263,22 @@ impl Vault {
         let mut name = [0; 16];
         name.copy_from_slice(mac.split_at(16).0);
         name
+    }
+
+    /// What makes the cookie of a device: 43 base64url characters.
+    pub fn device_mac(&self, name: &str) -> String {
+        let mac = self.mac(Use::DeviceMac, &[name.as_bytes()]).finalize();
+        URL_SAFE_NO_PAD.encode(mac.into_bytes())
+    }
+
+    /// Whether `text` is that MAC, of any live version; compared in constant time.
+    pub fn is_device_mac(&self, name: &str, text: &str) -> bool {
+        let presented = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
+        let is_made_by = |version: &Version| {
+            let mac = version.key.mac(Use::DeviceMac, &[name.as_bytes()]);
+            mac.verify_slice(&presented).is_ok()
+        };
+        self.versions().any(is_made_by)
     }
 
     /// Encrypts a secret for the store (XChaCha20-Poly1305), bound to `context`.

@@ -194,6 +194,14 @@ impl Answer {
             .map(|(_, value)| value.as_str())
     }
 
+    /// All header fields of that lower-case name.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let headers = self.headers.iter();
+        headers
+            .filter(move |(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
     /// Status, header fields but for the date and the id that every answer has for itself, and body: what a caller could tell two answers
     /// apart by.
     pub fn observable(&self) -> (u16, Vec<(String, String)>, String) {

@@ -364,6 +364,7 @@ fn roomy() -> Limits {
         mail_hourly_total: plenty,
         recovery_per_address: plenty,
         recovery_per_email: plenty,
+        refresh_per_session: plenty,
         unauthenticated_total: plenty,
         ..Limits::default()
     }

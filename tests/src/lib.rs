@@ -5,6 +5,7 @@ pub use decisions::{forge, issuer};
 
 pub mod app;
 pub mod authenticator;
+pub mod browser;
 pub mod client;
 pub mod command;
 pub mod companion;

@@ -46,7 +46,9 @@ pub fn label() -> Schema {
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
         .max_length(Some(64))
-        .pattern(Some(r"^[^\x00-\x1f\x7f-\x9f]*$"))
+        .pattern(Some(
+            r"^(?=.*\S)[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]*$",
+        ))
         .into()
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::{ConfigError, demand};
 use crate::code::COOLDOWN;
 use crate::span::Span;
 use crate::throttle::Limit;
@@ -38,6 +39,10 @@ pub struct Limits {
     pub recovery_per_email: Limit,
     /// New codes of one challenge.
     pub resend_per_challenge: Limit,
+    /// Refreshes of one session.
+    pub refresh_per_session: Limit,
+    /// Wrong passwords in a row, of one account or from one of its devices, until a recovery: 100 at most by NIST SP 800-63B.
+    pub failures_in_a_row: u32,
     /// Requests without a token or MAC that holds, of everybody together; per instance, in memory.
     pub unauthenticated_total: Limit,
 }
@@ -61,8 +66,21 @@ impl Default for Limits {
             recovery_per_address: Limit::new(5, 5, HOUR),
             recovery_per_email: Limit::new(3, 1, HOUR),
             resend_per_challenge: Limit::new(1, 1, MINUTE),
+            refresh_per_session: Limit::new(10, 1, SECOND),
+            failures_in_a_row: 100,
             unauthenticated_total: Limit::new(200, 200, SECOND),
         }
+    }
+}
+
+impl Limits {
+    /// Buckets are checked when they are read.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        demand(
+            self.failures_in_a_row >= 5,
+            "limits.failures_in_a_row",
+            "must be at least 5",
+        )
     }
 }
 

@@ -46,7 +46,7 @@ const PREFIX: &str = "LATCHKEY_";
 /// Of the environment, but no setting of the companion: the launcher's, the gateway's, and the name of the file.
 const OTHERS: [&str; 3] = ["CONFIG", "LOG", "GATEWAY_TOKEN"];
 /// Sections that the contract knows and this version does not.
-const LATER: [&str; 3] = ["cookies", "login_page", "totp"];
+const LATER: [&str; 2] = ["login_page", "totp"];
 
 /// Reads the file, if one is named, and the variables.
 ///
@@ -235,6 +235,10 @@ mod tests {
                 "[limits]\nlogin_per_address = 5",
                 "limits.login_per_address",
             ),
+            (
+                "[limits]\nfailures_in_a_row = 4",
+                "limits.failures_in_a_row",
+            ),
             ("issuer = \"\"", "issuer"),
             ("audiences = [\"*\"]", "audiences"),
             ("base_url = \"http://www.example.com\"", "base_url"),
@@ -292,6 +296,14 @@ mod tests {
             ),
             ("[store]\nurl = \"postgres://x\"", "store.url"),
             ("[store]\nconnections = 1", "store.connections"),
+            (
+                "[cookies]\nallowed_origins = [\"null\"]",
+                "cookies.allowed_origins",
+            ),
+            (
+                "[cookies]\nallowed_origins = [\"https://*.example.com\"]",
+                "cookies.allowed_origins",
+            ),
         ] {
             let error = with(Some(file), &[]).map(|_| ()).unwrap_err();
             assert!(

@@ -1,25 +1,24 @@
 //! Buckets and failures, shared by all companions: they survive the end of any of them, and no commit waits for the disk.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::Postgres;
-use super::columns::{bytes, get, millis, uint};
+use super::columns::{bytes, get, millis, span_millis, uint};
 use super::work::{Db, Write, change};
 use crate::clock::Millis;
 use crate::store::{Counters, Name, Outcome};
-use crate::throttle::{Failures, Limit, Micros};
+use crate::throttle::{Closed, Failures, Limit, Micros, UsedUp};
 
 #[async_trait]
 impl Counters for Postgres {
-    async fn take(&self, limits: Vec<(Name, Limit)>) -> Outcome<Option<Duration>> {
+    async fn take(&self, limits: Vec<(Name, Limit)>) -> Outcome<Option<UsedUp>> {
         change!(self, Soon, |write| take(write, &limits))
     }
 
-    async fn reserve_attempt(&self, name: Name) -> Outcome<Option<Duration>> {
-        change!(self, Soon, |write| reserve_attempt(write, &name))
+    async fn reserve_attempt(&self, name: Name, most: u32) -> Outcome<Option<Closed>> {
+        change!(self, Soon, |write| reserve_attempt(write, &name, most))
     }
 
     async fn take_back_attempt(&self, name: Name) -> Outcome<()> {
@@ -32,7 +31,7 @@ impl Counters for Postgres {
 }
 
 /// All rows are locked first, in one order, whatever the order of the limits: two calls never wait for each other.
-pub(super) async fn take(write: &Write<'_>, limits: &[(Name, Limit)]) -> Outcome<Option<Duration>> {
+pub(super) async fn take(write: &Write<'_>, limits: &[(Name, Limit)]) -> Outcome<Option<UsedUp>> {
     // Makes a row where there is none, of a bucket that is full. Of many calls at once each sees what the one before has left.
     const LOCK: &str = "
         INSERT INTO buckets (name, full_at) SELECT name, 0 FROM unnest($1::bytea[]) AS name ORDER BY name
@@ -46,12 +45,12 @@ pub(super) async fn take(write: &Write<'_>, limits: &[(Name, Limit)]) -> Outcome
     for row in write.db.rows(LOCK, &[&names]).await? {
         buckets.insert(bytes(&row, "name")?, Micros(get(&row, "full_at")?));
     }
-    let mut wait = None;
-    for (name, limit) in limits {
-        match limit.take(buckets.get(name).copied(), write.now) {
-            Ok(full_at) => drop(buckets.insert(*name, full_at)),
-            Err(missing) => {
-                wait = Some(missing);
+    let mut used_up = None;
+    for &(name, limit) in limits {
+        match limit.take(buckets.get(&name).copied(), write.now) {
+            Ok(full_at) => drop(buckets.insert(name, full_at)),
+            Err(wait) => {
+                used_up = Some(UsedUp { limit, wait });
                 break;
             }
         }
@@ -61,26 +60,36 @@ pub(super) async fn take(write: &Write<'_>, limits: &[(Name, Limit)]) -> Outcome
         .map(|(name, full_at)| (name.as_slice(), full_at.0))
         .unzip();
     write.db.execute(SET, &[&names, &moments]).await?;
-    Ok(wait)
+    Ok(used_up)
 }
 
-pub(super) async fn reserve_attempt(write: &Write<'_>, name: &Name) -> Outcome<Option<Duration>> {
+pub(super) async fn reserve_attempt(
+    write: &Write<'_>,
+    name: &Name,
+    most: u32,
+) -> Outcome<Option<Closed>> {
     const LOCK: &str = "
         INSERT INTO failures (name, count, last_at) VALUES ($1, 0, 0)
-        ON CONFLICT (name) DO UPDATE SET count = failures.count RETURNING count, last_at";
+        ON CONFLICT (name) DO UPDATE SET count = failures.count RETURNING count, last_at, in_a_row";
     let name = name.as_slice();
     let row = write.db.only_row(LOCK, &[&name]).await?;
     let before = Failures {
         count: u32::try_from(uint(&row, "count")?).unwrap_or(u32::MAX),
         last_at: millis(&row, "last_at")?,
+        in_a_row: u32::try_from(uint(&row, "in_a_row")?).unwrap_or(u32::MAX),
     };
-    match Failures::attempt(Some(before), write.now) {
-        Err(wait) => Ok(Some(wait)),
-        Ok(Failures { count, last_at }) => {
-            let set = "UPDATE failures SET count = $2, last_at = $3 WHERE name = $1";
+    match Failures::attempt(Some(before), write.now, most) {
+        Err(closed) => Ok(Some(closed)),
+        Ok(Failures {
+            count,
+            last_at,
+            in_a_row,
+        }) => {
+            let set = "UPDATE failures SET count = $2, last_at = $3, in_a_row = $4 WHERE name = $1";
+            let (count, in_a_row) = (i64::from(count), i64::from(in_a_row));
             write
                 .db
-                .execute(set, &[&name, &i64::from(count), &last_at.0])
+                .execute(set, &[&name, &count, &last_at.0, &in_a_row])
                 .await?;
             Ok(None)
         }
@@ -88,7 +97,7 @@ pub(super) async fn reserve_attempt(write: &Write<'_>, name: &Name) -> Outcome<O
 }
 
 pub(super) async fn take_back_attempt(write: &Write<'_>, name: &Name) -> Outcome<()> {
-    let take_back = "UPDATE failures SET count = count - 1 WHERE name = $1 AND count > 0";
+    let take_back = "UPDATE failures SET count = greatest(count - 1, 0), in_a_row = greatest(in_a_row - 1, 0) WHERE name = $1";
     let name = name.as_slice();
     write.db.execute(take_back, &[&name]).await.map(drop)
 }
@@ -102,15 +111,25 @@ pub(super) async fn forget_failures(write: &Write<'_>, name: &Name) -> Outcome<(
         .map(drop)
 }
 
-/// RL-09: removes only what has no effect any more, so that nobody frees himself by filling the tables.
+/// RL-09: removes only what has no effect any more, so that nobody frees himself by filling the tables; failures in a row after a silence
+/// that no guessing is worth.
 pub(super) async fn prune(db: Db<'_>, now: Millis) -> Outcome<()> {
     db.execute(
         "DELETE FROM buckets WHERE full_at <= $1",
         &[&Micros::from(now).0],
     )
     .await?;
-    let forgotten = now.minus(Failures::FORGOTTEN_AFTER);
-    db.execute("DELETE FROM failures WHERE last_at <= $1", &[&forgotten.0])
-        .await
-        .map(drop)
+    let forgotten = "
+        DELETE FROM failures WHERE last_at <= $1 - $2::bigint AND last_at <= $1 - least(in_a_row * $3::bigint, $4::bigint)";
+    db.execute(
+        forgotten,
+        &[
+            &now.0,
+            &span_millis(Failures::FORGOTTEN_AFTER),
+            &span_millis(Failures::KEPT_FOR_EACH),
+            &span_millis(Failures::KEPT_AT_MOST),
+        ],
+    )
+    .await
+    .map(drop)
 }

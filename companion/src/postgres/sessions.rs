@@ -11,7 +11,7 @@ use super::columns::{
     bytes, get, int, list, list_text, millis, seconds, session, span_millis, uint,
 };
 use super::ending::{Also, Ending};
-use super::work::{Commit, Db, Done, Write, ask, end, transaction};
+use super::work::{Commit, Db, Done, Write, ask, change, end, transaction};
 use super::{Postgres, ending};
 use crate::clock::Millis;
 use crate::errand;
@@ -48,6 +48,15 @@ impl Sessions for Postgres {
 
     async fn sessions_of(&self, account: Subject) -> Outcome<Vec<Session>> {
         ask!(self, |db, now| of_account(db, now, account))
+    }
+
+    async fn rename_session(
+        &self,
+        session: SessionId,
+        account: Subject,
+        label: Option<String>,
+    ) -> Outcome<Option<Session>> {
+        change!(self, OnDisk, |write| rename(write, session, account, label))
     }
 
     async fn end_session(
@@ -265,6 +274,23 @@ pub(super) fn minted(row: &Row, now: Millis, exp: UnixTime) -> Outcome<Minted> {
         email: get(row, "email")?,
         keys: uint(row, "keys")?,
     })
+}
+
+async fn rename(
+    write: &Write<'_>,
+    renamed: SessionId,
+    account: Subject,
+    label: Option<String>,
+) -> Outcome<Option<Session>> {
+    const RENAME: &str = "
+        UPDATE sessions SET label = $3 WHERE id = $1 AND account = $2
+            AND ended_at IS NULL AND idle_deadline > $4 AND absolute_deadline > $4 RETURNING *";
+    let (id, account) = (renamed.as_bytes().as_slice(), account.as_bytes().as_slice());
+    let row = write
+        .db
+        .row(RENAME, &[&id, &account, &label, &write.now.0])
+        .await?;
+    row.as_ref().map(session).transpose()
 }
 
 pub(super) async fn live(

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::api::{Api, Credential, Route, delete, get, post, put, schemas};
+use crate::api::{Api, Credential, Route, delete, get, patch, post, put, schemas};
 use crate::config::Settings;
 use crate::error::{self, ApiError};
 use crate::oauth_error::OauthError;
@@ -16,7 +16,12 @@ const ABOUT: &str = "Accounts, sessions and tokens.
 
 Every answer has `Cache-Control: no-store`, but for the key set. A body of a request is `application/json` of at most 16 KiB; unknown \
 members and members that stand twice are refused. Refusals are `application/problem+json` (RFC 9457) with a stable `code`. A method \
-that a path does not offer gets 405 `method_not_allowed` and `Allow`, an unknown path 404 `not_found`.";
+that a path does not offer gets 405 `method_not_allowed` and `Allow`, an unknown path 404 `not_found`.
+
+A session that was opened with delivery `cookie` has its tokens in the cookies `__Host-access` and `__Secure-refresh`, and in no body. An \
+unsafe request that carries one of them needs `Sec-Fetch-Site: same-origin` or an `Origin` of ours; what a page of another site sends is \
+refused, with and without a cookie: 403 `cross_origin`. Only a final answer sets or deletes cookies. A 429 has `RateLimit`, and \
+`RateLimit-Policy` where a limit was reached (draft-ietf-httpapi-ratelimit-headers).";
 
 /// The table.
 pub fn api() -> Api {
@@ -27,6 +32,7 @@ pub fn api() -> Api {
         .group("Second factor", factors())
         .group("OAuth clients", oauth())
         .group("Metadata", metadata())
+        .guarded()
 }
 
 /// The OpenAPI document.
@@ -93,7 +99,7 @@ fn sessions() -> Vec<Route> {
     vec![
         post("/auth/v1/sessions", login::log_in)
             .does("log_in", "Checks a password and opens a session.")
-            .takes::<login::Credentials>()
+            .takes::<login::Body>()
             .answers::<tokens::Tokens>(StatusCode::CREATED, "The session is open.")
             .refuses([ApiError::InvalidCredentials, ApiError::OtpRequired(None), error::LIMITED, ApiError::Overloaded]),
         get("/auth/v1/sessions", sessions::list)
@@ -107,9 +113,10 @@ fn sessions() -> Vec<Route> {
             .answers_receipt::<receipts::Receipt>(),
         post("/auth/v1/sessions/refresh", login::refresh)
             .does("refresh", "Rotates a refresh token. The same one again within the grace gets the same successor; later it ends the session.")
-            .takes::<login::Presented>()
+            .credentials(&[Credential::Nothing])
+            .may_take::<login::Presented>()
             .answers::<tokens::Tokens>(StatusCode::OK, "The next tokens.")
-            .refuses([ApiError::InvalidRefreshToken]),
+            .refuses([ApiError::InvalidRefreshToken, error::LIMITED]),
         delete("/auth/v1/sessions/current", sessions::log_out)
             .does("log_out", "Ends a session: by access token, even an expired one, by refresh token of any generation, or by both.")
             .credentials(&[Credential::AccessToken, Credential::Nothing])
@@ -120,6 +127,12 @@ fn sessions() -> Vec<Route> {
             .does("end_session", "Ends one of the owner's sessions.")
             .recent()
             .answers_receipt::<receipts::Receipt>()
+            .refuses([ApiError::NotFound]),
+        patch("/auth/v1/sessions/{id}", sessions::rename)
+            .does("rename_session", "Gives one of the owner's sessions another name, or none.")
+            .owned()
+            .takes::<sessions::Renaming>()
+            .answers::<tokens::ShownSession>(StatusCode::OK, "The session as it is now.")
             .refuses([ApiError::NotFound]),
         get("/auth/v1/revocations/{id}", sessions::revocation)
             .does("look_at_revocation", "Says how far a revocation has come.")

@@ -3,23 +3,23 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, named_params, params};
 
 use super::Sqlite;
-use super::columns::millis;
+use super::columns::{millis, span_millis};
 use super::writer::Write;
 use crate::store::{Counters, Name, Outcome};
-use crate::throttle::{Failures, Limit, Micros};
+use crate::throttle::{Closed, Failures, Limit, Micros, UsedUp};
 
 #[async_trait]
 impl Counters for Sqlite {
-    async fn take(&self, limits: Vec<(Name, Limit)>) -> Outcome<Option<Duration>> {
+    async fn take(&self, limits: Vec<(Name, Limit)>) -> Outcome<Option<UsedUp>> {
         self.throttle.write(move |write| take(write, &limits)).await
     }
 
-    async fn reserve_attempt(&self, name: Name) -> Outcome<Option<Duration>> {
+    async fn reserve_attempt(&self, name: Name, most: u32) -> Outcome<Option<Closed>> {
         self.throttle
-            .write(move |write| reserve_attempt(write, &name))
+            .write(move |write| reserve_attempt(write, &name, most))
             .await
     }
 
@@ -39,15 +39,15 @@ impl Counters for Sqlite {
 pub(super) fn take(
     write: &Write<'_>,
     limits: &[(Name, Limit)],
-) -> rusqlite::Result<Option<Duration>> {
-    for (name, limit) in limits {
+) -> rusqlite::Result<Option<UsedUp>> {
+    for &(name, limit) in limits {
         let full_at = write
             .db
             .prepare_cached("SELECT full_at FROM buckets WHERE name = ?1")?
             .query_row([name], |row| row.get(0).map(Micros))
             .optional()?;
         match limit.take(full_at, write.now) {
-            Err(wait) => return Ok(Some(wait)),
+            Err(wait) => return Ok(Some(UsedUp { limit, wait })),
             Ok(full_at) => write
                 .db
                 .prepare_cached(
@@ -63,27 +63,34 @@ pub(super) fn take(
 pub(super) fn reserve_attempt(
     write: &Write<'_>,
     name: &Name,
-) -> rusqlite::Result<Option<Duration>> {
+    most: u32,
+) -> rusqlite::Result<Option<Closed>> {
     let before = write
         .db
-        .prepare_cached("SELECT count, last_at FROM failures WHERE name = ?1")?
+        .prepare_cached("SELECT count, last_at, in_a_row FROM failures WHERE name = ?1")?
         .query_row([name], |row| {
             Ok(Failures {
                 count: row.get("count")?,
                 last_at: millis(row, "last_at")?,
+                in_a_row: row.get("in_a_row")?,
             })
         })
         .optional()?;
-    match Failures::attempt(before, write.now) {
-        Err(wait) => Ok(Some(wait)),
-        Ok(Failures { count, last_at }) => {
+    match Failures::attempt(before, write.now, most) {
+        Err(closed) => Ok(Some(closed)),
+        Ok(Failures {
+            count,
+            last_at,
+            in_a_row,
+        }) => {
             write
                 .db
                 .prepare_cached(
-                    "INSERT INTO failures (name, count, last_at) VALUES (?1, ?2, ?3)
-                     ON CONFLICT (name) DO UPDATE SET count = excluded.count, last_at = excluded.last_at",
+                    "INSERT INTO failures (name, count, last_at, in_a_row) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT (name) DO UPDATE
+                     SET count = excluded.count, last_at = excluded.last_at, in_a_row = excluded.in_a_row",
                 )?
-                .execute(params![name, count, last_at.0])?;
+                .execute(params![name, count, last_at.0, in_a_row])?;
             Ok(None)
         }
     }
@@ -93,7 +100,7 @@ pub(super) fn take_back_attempt(write: &Write<'_>, name: &Name) -> rusqlite::Res
     write
         .db
         .execute(
-            "UPDATE failures SET count = count - 1 WHERE name = ?1 AND count > 0",
+            "UPDATE failures SET count = MAX(count - 1, 0), in_a_row = MAX(in_a_row - 1, 0) WHERE name = ?1",
             [name],
         )
         .map(drop)
@@ -106,7 +113,8 @@ pub(super) fn forget_failures(write: &Write<'_>, name: &Name) -> rusqlite::Resul
         .map(drop)
 }
 
-/// RL-09: removes only what has no effect any more, so that nobody frees himself by filling the file.
+/// RL-09: removes only what has no effect any more, so that nobody frees himself by filling the file; failures in a row after a silence
+/// that no guessing is worth.
 pub(super) fn prune(write: &Write<'_>) -> rusqlite::Result<()> {
     let silent = write.now.minus(Duration::from_secs(86_400));
     write
@@ -117,8 +125,14 @@ pub(super) fn prune(write: &Write<'_>) -> rusqlite::Result<()> {
         [Micros::from(write.now).0],
     )?;
     write.db.execute(
-        "DELETE FROM failures WHERE last_at <= ?1",
-        [write.now.minus(Failures::FORGOTTEN_AFTER).0],
+        "DELETE FROM failures
+         WHERE last_at <= :now - :delay AND last_at <= :now - MIN(in_a_row * :for_each, :at_most)",
+        named_params! {
+            ":now": write.now.0,
+            ":delay": span_millis(Failures::FORGOTTEN_AFTER),
+            ":for_each": span_millis(Failures::KEPT_FOR_EACH),
+            ":at_most": span_millis(Failures::KEPT_AT_MOST),
+        },
     )?;
     Ok(())
 }

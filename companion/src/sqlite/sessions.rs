@@ -49,6 +49,17 @@ impl Sessions for Sqlite {
             .await
     }
 
+    async fn rename_session(
+        &self,
+        session: SessionId,
+        account: Subject,
+        label: Option<String>,
+    ) -> Outcome<Option<Session>> {
+        self.writer
+            .write(move |write| rename(write, session, account, label.as_deref()))
+            .await
+    }
+
     async fn end_session(
         &self,
         session: SessionId,
@@ -233,6 +244,23 @@ fn refused(write: &Write<'_>, refresh: &Refresh) -> rusqlite::Result<Rotation> {
     ending::end(write, &[found.id], &refresh.by, cause)?;
     outbox::add_notice(write, errand::REUSE, Some(found.account), None)?;
     Ok(Rotation::Reused { is_ahead })
+}
+
+fn rename(
+    write: &Write<'_>,
+    renamed: SessionId,
+    account: Subject,
+    label: Option<&str>,
+) -> rusqlite::Result<Option<Session>> {
+    write
+        .db
+        .query_row(
+            "UPDATE sessions SET label = ?3 WHERE id = ?1 AND account = ?2
+                 AND ended_at IS NULL AND idle_deadline > ?4 AND absolute_deadline > ?4 RETURNING *",
+            params![renamed.as_bytes(), account.as_bytes(), label, write.now.0],
+            session,
+        )
+        .optional()
 }
 
 /// The session, if it lives and may be used, with the moment of its last rotation and its latest `exp`.

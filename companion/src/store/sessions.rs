@@ -30,6 +30,14 @@ pub trait Sessions: Send + Sync {
     /// The sessions of an account that can be used, newest first.
     async fn sessions_of(&self, account: Subject) -> Outcome<Vec<Session>>;
 
+    /// Gives a session of this account another name, or none, if it can be used; gives what it is then.
+    async fn rename_session(
+        &self,
+        session: SessionId,
+        account: Subject,
+        label: Option<String>,
+    ) -> Outcome<Option<Session>>;
+
     /// Ends one session; of `account` alone, where one is named.
     async fn end_session(
         &self,

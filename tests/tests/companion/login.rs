@@ -78,7 +78,7 @@ fn a_login_hands_out_a_token_for_its_own_session() {
         json!({
             "id": id, "current": true, "created_at": "2027-01-15T08:00:00Z", "last_seen_at": "2027-01-15T08:00:00Z",
             "idle_expires_at": "2027-01-29T08:00:00Z", "expires_at": "2027-02-14T08:00:00Z",
-            "ip": "127.0.0.1", "user_agent": null, "label": null, "acr": "password",
+            "ip": "127.0.0.1", "user_agent": null, "device": null, "label": null, "acr": "password",
         })
     );
     // PW-01, PW-03: no e-mail address, no name: what the app does not need is not in the token.
@@ -125,7 +125,7 @@ fn a_disabled_account_can_use_no_session_that_it_has() {
     assert_eq!(refusal(&refresh), (401, "invalid_refresh_token".to_owned()));
 }
 
-/// Design section 6: a label is 64 printable characters at most, and shown in the list; cookies are refused, not ignored.
+/// Design section 6: a label is 64 printable characters at most, and shown in the list; another delivery is refused, not ignored.
 #[test]
 fn a_login_can_be_given_a_name_and_nothing_that_is_not_understood() {
     let (_companion, client, alice) = companion_with_alice();
@@ -143,7 +143,9 @@ fn a_login_can_be_given_a_name_and_nothing_that_is_not_understood() {
         ("label", "x".repeat(65)),
         ("label", "two\nlines".to_owned()),
         ("label", "\u{1b}[31m".to_owned()),
-        ("delivery", "cookie".to_owned()),
+        ("delivery", "Cookie".to_owned()),
+        ("delivery", String::new()),
+        ("label", String::new()),
         ("delivery", "header".to_owned()),
         ("role", "admin".to_owned()),
         ("sid", "0123456789abcdef0123456789abcdef".to_owned()),

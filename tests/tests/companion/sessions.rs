@@ -44,12 +44,12 @@ fn the_list_shows_my_sessions_and_nothing_that_opens_one() {
             json!({
                 "id": second.session, "current": true, "created_at": "2027-01-15T08:01:00Z", "last_seen_at": "2027-01-15T08:01:00Z",
                 "idle_expires_at": "2027-01-29T08:01:00Z", "expires_at": "2027-02-14T08:01:00Z",
-                "ip": "127.0.0.9", "user_agent": "phone/1.0é", "label": "laptop", "acr": "password",
+                "ip": "127.0.0.9", "user_agent": "phone/1.0é", "device": null, "label": "laptop", "acr": "password",
             }),
             json!({
                 "id": first.session, "current": false, "created_at": "2027-01-15T08:00:00Z", "last_seen_at": "2027-01-15T08:00:00Z",
                 "idle_expires_at": "2027-01-29T08:00:00Z", "expires_at": "2027-02-14T08:00:00Z",
-                "ip": "127.0.0.1", "user_agent": null, "label": null, "acr": "password",
+                "ip": "127.0.0.1", "user_agent": null, "device": null, "label": null, "acr": "password",
             }),
         ]
     );

@@ -14,8 +14,12 @@ mod answers;
 mod authority;
 #[path = "../companion/codes.rs"]
 mod codes;
+#[path = "../companion/cookies.rs"]
+mod cookies;
 #[path = "../companion/crash.rs"]
 mod crash;
+#[path = "../companion/devices.rs"]
+mod devices;
 #[path = "../companion/enumeration.rs"]
 mod enumeration;
 #[path = "../companion/events.rs"]
@@ -28,6 +32,8 @@ mod feed;
 mod hashing;
 #[path = "../companion/key_rotation.rs"]
 mod key_rotation;
+#[path = "../companion/labels.rs"]
+mod labels;
 #[path = "../companion/limits.rs"]
 mod limits;
 #[path = "../companion/listeners.rs"]
@@ -44,6 +50,8 @@ mod mail;
 mod master_key;
 #[path = "../companion/oauth.rs"]
 mod oauth;
+#[path = "../companion/origins.rs"]
+mod origins;
 #[path = "../companion/overload.rs"]
 mod overload;
 #[path = "../companion/pending.rs"]

@@ -6,6 +6,7 @@ mod access_log;
 #[path = "../companion/authority.rs"]
 mod authority;
 mod configuration;
+mod cookies;
 mod figures;
 mod headers;
 mod hostile;
@@ -28,6 +29,7 @@ use tests::visitor::Visitor;
 fn setup() -> Setup {
     Setup::on(Ports::free().unwrap())
         .companion("LATCHKEY_LIMITS__LOGIN_PER_ADDRESS", "1000+1000/1m")
+        .companion("LATCHKEY_LIMITS__REFRESH_PER_SESSION", "1000+1000/1m")
 }
 
 /// A stack on free ports that is ready, and an account in it.

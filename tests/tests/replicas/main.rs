@@ -31,6 +31,7 @@ fn with_alice(setup: Setup) -> (Stack, Visitor) {
     let setup = setup
         .on_postgres(2, 2)
         .companion("LATCHKEY_LIMITS__LOGIN_PER_ADDRESS", "1000+1000/1m")
+        .companion("LATCHKEY_LIMITS__REFRESH_PER_SESSION", "1000+1000/1m")
         .companion("LATCHKEY_SESSIONS__MOST_PER_ACCOUNT", "1000");
     let stack = Stack::start(setup).unwrap();
     let alice = Visitor::named("alice");

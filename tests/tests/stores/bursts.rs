@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use companion::email::Email;
 use companion::store::{Activation, Client, Mail, Prepared, RightCode};
-use companion::throttle::Limit;
+use companion::throttle::{Closed, Limit, UsedUp};
 use token::{ChallengeId, Subject};
 
 use crate::bench::{Bench, at_once, count, drawn, email};
@@ -106,13 +106,15 @@ pub async fn of_many_workers_at_one_errand_one_sends(bench: &Bench) {
 }
 
 pub async fn of_many_takes_at_once_the_burst_is_given(bench: &Bench) {
+    let limit = Limit::new(5, 1, MINUTE);
     let waits = at_once(bench, 20, |_, store| async move {
-        let limit = Limit::new(5, 1, MINUTE);
         store.take(vec![([1; 16], limit)]).await.unwrap()
     })
     .await;
     assert_eq!(count(&waits, Option::is_none), 5);
-    assert_eq!(count(&waits, |wait| *wait == Some(MINUTE)), 15);
+    let wait = MINUTE;
+    let used_up = Some(UsedUp { limit, wait });
+    assert_eq!(count(&waits, |wait| *wait == used_up), 15);
 }
 
 /// The buckets are named in any order by different callers.
@@ -127,17 +129,17 @@ pub async fn takes_of_the_same_buckets_in_any_order_all_end(bench: &Bench) {
     assert_eq!(count(&waits, Option::is_none), 20);
     for bucket in 0..4 {
         let limit = Limit::new(20, 1, MINUTE);
-        let wait = bench.store.take(vec![([bucket; 16], limit)]).await.unwrap();
-        assert_eq!(wait, Some(MINUTE));
+        let used_up = bench.store.take(vec![([bucket; 16], limit)]).await.unwrap();
+        assert_eq!(used_up.map(|used_up| used_up.wait), Some(MINUTE));
     }
 }
 
 /// RL-06: a burst of passwords does not outrun the count.
 pub async fn of_many_login_attempts_at_once_five_are_made(bench: &Bench) {
     let waits = at_once(bench, 10, |_, store| async move {
-        store.reserve_attempt([1; 16]).await.unwrap()
+        store.reserve_attempt([1; 16], 100).await.unwrap()
     })
     .await;
     assert_eq!(count(&waits, Option::is_none), 5);
-    assert_eq!(count(&waits, |wait| *wait == Some(SECOND)), 5);
+    assert_eq!(count(&waits, |wait| *wait == Some(Closed::For(SECOND))), 5);
 }

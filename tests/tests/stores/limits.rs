@@ -3,18 +3,21 @@
 use std::time::Duration;
 
 use companion::store::Name;
-use companion::throttle::{Failures, Limit};
+use companion::throttle::{Closed, Failures, Limit, UsedUp};
 
 use crate::bench::Bench;
-use crate::{HOUR, SECOND, TICK};
+use crate::{DAY, HOUR, SECOND, TICK};
 
 const ONE: Name = [1; 16];
 const TWO: Name = [2; 16];
+/// Failures in a row, where a case is about something else.
+const MANY: u32 = 10_000;
 /// Three at once, then one in ten seconds.
 const THREE: Limit = Limit::new(3, 1, Duration::from_secs(10));
 
 async fn take(bench: &Bench, limits: &[(Name, Limit)]) -> Option<Duration> {
-    bench.store.take(limits.to_vec()).await.unwrap()
+    let used_up = bench.store.take(limits.to_vec()).await.unwrap();
+    used_up.map(|used_up| used_up.wait)
 }
 
 /// How many can be taken at this moment.
@@ -26,8 +29,13 @@ async fn left(bench: &Bench, name: Name, limit: Limit) -> u32 {
     count
 }
 
+/// For how long an attempt is refused.
 async fn attempt(bench: &Bench, name: Name) -> Option<Duration> {
-    bench.other.reserve_attempt(name).await.unwrap()
+    match bench.other.reserve_attempt(name, MANY).await.unwrap() {
+        None => None,
+        Some(Closed::For(wait)) => Some(wait),
+        Some(Closed::UntilRecovery) => panic!("closed for good"),
+    }
 }
 
 /// So many attempts that are not refused.
@@ -40,14 +48,15 @@ async fn fail(bench: &Bench, name: Name, times: usize) {
 pub async fn a_bucket_gives_its_burst_to_both_handles_together(bench: &Bench) {
     for number in 0..3 {
         let limits = vec![(ONE, THREE)];
-        let wait = bench.handle(number).take(limits).await.unwrap();
-        assert_eq!(wait, None);
+        let used_up = bench.handle(number).take(limits).await.unwrap();
+        assert_eq!(used_up, None);
     }
     // A refusal takes nothing: the wait gets no longer.
     for number in 0..4 {
         let limits = vec![(ONE, THREE)];
-        let wait = bench.handle(number).take(limits).await.unwrap();
-        assert_eq!(wait, Some(10 * SECOND));
+        let used_up = bench.handle(number).take(limits).await.unwrap();
+        let (limit, wait) = (THREE, 10 * SECOND);
+        assert_eq!(used_up, Some(UsedUp { limit, wait }));
     }
     assert_eq!(left(bench, TWO, THREE).await, 3);
 }
@@ -144,4 +153,41 @@ pub async fn failures_are_forgotten_after_a_quiet_while(bench: &Bench) {
     assert_eq!(attempt(bench, ONE).await, Some(2 * SECOND));
     bench.clock.advance(Failures::FORGOTTEN_AFTER);
     fail(bench, ONE, 5).await;
+}
+
+/// RL-01: quiet whiles open it to one attempt more each, up to the most in a row; then it is closed, whatever time passes.
+pub async fn after_the_most_failures_in_a_row_there_is_no_attempt(bench: &Bench) {
+    let reserve = async |most| bench.store.reserve_attempt(ONE, most).await.unwrap();
+    for _ in 0..10 {
+        assert_eq!(reserve(10).await, None);
+        bench.clock.advance(Failures::FORGOTTEN_AFTER);
+    }
+    assert_eq!(reserve(10).await, Some(Closed::UntilRecovery));
+    assert_eq!(attempt(bench, TWO).await, None);
+    // An attempt that came to nothing was none.
+    bench.store.take_back_attempt(ONE).await.unwrap();
+    assert_eq!(reserve(10).await, None);
+    bench.clock.advance(30 * DAY);
+    assert_eq!(reserve(10).await, Some(Closed::UntilRecovery));
+    bench.store.forget_failures(ONE).await.unwrap();
+    assert_eq!(reserve(10).await, None);
+}
+
+/// RL-09: a failure is kept for a day, ten of them for ten days; who waits for that makes one guess a day.
+pub async fn failures_in_a_row_outlive_a_pruning_by_a_day_for_each(bench: &Bench) {
+    fail(bench, ONE, 1).await;
+    for _ in 0..10 {
+        bench.clock.advance(Failures::FORGOTTEN_AFTER);
+        fail(bench, TWO, 1).await;
+    }
+    bench.clock.advance(DAY);
+    bench.store.prune().await.unwrap();
+    let reserve = async |name, most| bench.store.reserve_attempt(name, most).await.unwrap();
+    assert_eq!(reserve(ONE, 1).await, None);
+    bench.clock.advance(9 * DAY - TICK);
+    bench.store.prune().await.unwrap();
+    assert_eq!(reserve(TWO, 10).await, Some(Closed::UntilRecovery));
+    bench.clock.advance(TICK);
+    bench.store.prune().await.unwrap();
+    assert_eq!(reserve(TWO, 1).await, None);
 }

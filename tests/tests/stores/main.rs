@@ -158,6 +158,7 @@ on_every_store! {
         nothing_outlives_the_absolute_deadline,
         a_session_is_over_at_either_deadline,
         the_latest_exp_never_moves_back,
+        a_session_is_renamed_by_its_owner_while_it_lives,
     }
     rotation {
         a_refresh_moves_the_session_by_one,
@@ -211,6 +212,8 @@ on_every_store! {
         an_attempt_that_came_to_nothing_is_taken_back,
         a_success_forgets_the_failures,
         failures_are_forgotten_after_a_quiet_while,
+        after_the_most_failures_in_a_row_there_is_no_attempt,
+        failures_in_a_row_outlive_a_pruning_by_a_day_for_each,
     }
     factors {
         an_app_counts_only_when_it_is_confirmed,

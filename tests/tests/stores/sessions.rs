@@ -280,3 +280,39 @@ pub async fn the_latest_exp_never_moves_back(bench: &Bench) {
     revoked.sort();
     assert_eq!(revoked, expected);
 }
+
+/// SE-02: by its owner, and by nobody else; what has ended or expired is not there to be renamed.
+pub async fn a_session_is_renamed_by_its_owner_while_it_lives(bench: &Bench) {
+    let [alice, bob] = [bench.account("alice").await, bench.account("bob").await];
+    let (one, other) = (
+        bench.open(alice.login()).await,
+        bench.open(alice.login()).await,
+    );
+    let rename = async |session, owner: &Person, label: Option<&str>| {
+        let label = label.map(ToOwned::to_owned);
+        let renamed = bench.store.rename_session(session, owner.id, label).await;
+        renamed.unwrap().map(|session| session.label)
+    };
+    let id = one.session.id;
+    let label = Some("the phone".to_owned());
+    assert_eq!(
+        rename(id, &alice, Some("the phone")).await,
+        Some(label.clone())
+    );
+    assert_eq!(rename(id, &bob, None).await, None);
+    assert_eq!(rename(entropy::session_id(), &alice, None).await, None);
+    let labels = async || {
+        let sessions = bench.other.sessions_of(alice.id).await.unwrap();
+        let mut labels: Vec<_> = sessions.into_iter().map(|session| session.label).collect();
+        labels.sort();
+        labels
+    };
+    assert_eq!(labels().await, [None, label]);
+    assert_eq!(rename(id, &alice, None).await, Some(None));
+    assert_eq!(labels().await, [None, None]);
+    let by = Client::default();
+    bench.store.end_session(id, None, by).await.unwrap();
+    assert_eq!(rename(id, &alice, Some("x")).await, None);
+    bench.clock.advance(LIFETIMES.idle);
+    assert_eq!(rename(other.session.id, &alice, Some("x")).await, None);
+}
