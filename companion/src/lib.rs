@@ -80,6 +80,7 @@ pub mod rotation;
 pub mod routes;
 pub mod second_factor;
 pub mod secret;
+pub mod security_log;
 pub mod server;
 pub mod service;
 pub mod sessions;

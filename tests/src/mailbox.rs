@@ -79,3 +79,12 @@ pub fn code_in(mail: &str) -> Option<String> {
         .find(|word| word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit()))
         .map(ToOwned::to_owned)
 }
+
+/// The first run of exactly 26 base32 characters in the body: the long code of a recovery.
+pub fn long_code_in(mail: &str) -> Option<String> {
+    let body = mail.lines().skip_while(|line| !line.is_empty());
+    let is_base32 = |byte: u8| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(&byte);
+    body.flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric()))
+        .find(|word| word.len() == 26 && word.bytes().all(is_base32))
+        .map(ToOwned::to_owned)
+}

@@ -9,7 +9,7 @@ use crate::error::{self, ApiError};
 use crate::oauth_error::OauthError;
 use crate::{
     account, challenges, email_change, enrolment, login, oauth, password_change, reauthentication,
-    receipts, sessions, sign_up, tokens,
+    receipts, security_log, sessions, sign_up, tokens,
 };
 
 const ABOUT: &str = "Accounts, sessions and tokens.
@@ -92,6 +92,12 @@ fn account() -> Vec<Route> {
             .takes::<email_change::NewEmail>()
             .answers::<challenges::Challenged>(StatusCode::ACCEPTED, "Mail is on its way, whatever the address.")
             .refuses([ApiError::NotSteppedUp, ApiError::InvalidEmail, error::LIMITED]),
+        get("/auth/v1/account/events", security_log::page)
+            .does("list_account_events", "Lists what has happened to the owner's account, newest first, a page at a time.")
+            .owned()
+            .optional_query("before", json!({ "type": "string" }), "The `next` of the page before.")
+            .optional_query("limit", schemas::between(1, security_log::MOST), "So many at most; 50 when it is not given.")
+            .answers::<security_log::Page>(StatusCode::OK, "A page of them."),
     ]
 }
 

@@ -5,6 +5,7 @@
 
 mod common;
 
+mod account;
 mod admin;
 mod answers;
 mod authority;
@@ -35,6 +36,7 @@ mod polls;
 mod rate;
 mod reauthentication;
 mod receipts;
+mod recovery;
 mod refresh;
 mod restore;
 mod reuse;

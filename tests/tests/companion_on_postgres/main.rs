@@ -6,6 +6,8 @@
 #[path = "../companion/common.rs"]
 mod common;
 
+#[path = "../companion/account.rs"]
+mod account;
 #[path = "../companion/admin.rs"]
 mod admin;
 #[path = "../companion/answers.rs"]
@@ -64,6 +66,8 @@ mod rate;
 mod reauthentication;
 #[path = "../companion/receipts.rs"]
 mod receipts;
+#[path = "../companion/recovery.rs"]
+mod recovery;
 #[path = "../companion/refresh.rs"]
 mod refresh;
 #[path = "../companion/reuse.rs"]

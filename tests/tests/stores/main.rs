@@ -7,6 +7,7 @@ mod person;
 
 mod accounts;
 mod bursts;
+mod changes;
 mod codes;
 mod concurrency;
 mod dead_letters;
@@ -21,6 +22,7 @@ mod master_keys;
 mod outbox;
 mod pending;
 mod prune;
+mod purposes;
 mod rotation;
 mod sessions;
 mod step_ups;
@@ -111,6 +113,37 @@ on_every_store! {
         an_address_allows_ten_attempts_a_day,
         attempts_without_a_code_count_too,
         an_attempt_that_was_right_is_taken_back,
+    }
+    purposes {
+        a_code_is_bound_to_its_account_its_purpose_and_its_session,
+        a_recovery_of_an_unknown_address_is_a_challenge_that_no_code_opens,
+        an_account_that_cannot_be_used_gets_no_code,
+        a_session_that_has_ended_gets_no_code,
+        a_session_of_another_account_gets_no_code,
+        a_newer_code_closes_the_older_one_of_its_purpose_alone,
+        a_mail_waits_a_minute_for_the_one_before_of_its_purpose_alone,
+        a_resend_replaces_the_code_of_every_purpose,
+        ten_wrong_codes_close_their_purpose_and_leave_the_long_code,
+        a_thousand_guesses_stay_inside_the_daily_budget,
+        a_code_that_was_drawn_for_another_account_is_not_sent,
+        an_address_that_is_taken_is_told_to_its_owner,
+        an_attempt_can_be_taken_back,
+    }
+    changes {
+        a_recovery_sets_the_password_and_ends_everything_else,
+        a_recovery_is_opened_by_either_of_its_codes_once,
+        a_code_does_what_it_was_sent_for_and_nothing_else,
+        a_change_of_the_password_ends_all_other_sessions,
+        a_change_of_the_password_needs_the_session_and_the_password_as_they_were,
+        a_change_of_address_moves_the_account,
+        a_change_of_address_is_for_the_session_that_asked,
+        of_many_who_want_one_address_one_gets_it,
+        a_deleted_account_is_gone_and_its_address_is_free,
+        a_disabled_account_is_closed_until_it_is_enabled,
+        a_change_of_roles_ends_the_sessions_unless_told_otherwise,
+        of_fifty_right_codes_at_once_one_changes_the_account,
+        no_login_and_no_refresh_outlives_the_change_that_it_races,
+        a_recovery_under_way_outlives_a_change_of_the_password,
     }
     pending {
         a_resend_replaces_the_code,
