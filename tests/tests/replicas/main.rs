@@ -4,6 +4,7 @@
 
 mod chains;
 mod frozen;
+mod keys;
 mod killed;
 mod logout;
 mod moving;
