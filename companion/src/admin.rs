@@ -4,6 +4,8 @@ pub(crate) mod accounts;
 pub(crate) mod audit;
 pub(crate) mod feed;
 pub(crate) mod gateways;
+pub(crate) mod keys;
+pub(crate) mod outbox;
 pub(crate) mod sessions;
 
 use axum::extract::FromRequestParts;

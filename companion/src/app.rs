@@ -57,6 +57,8 @@ pub struct Shared {
     pub outbox: Arc<Notify>,
     /// What became of mail.
     pub mails: Arc<outbox::Figures>,
+    /// Becomes true when the service is about to end: no new work should come.
+    pub draining: watch::Receiver<bool>,
     /// Becomes true when the service ends.
     pub stop: watch::Receiver<bool>,
     /// What Prometheus is told.

@@ -4,6 +4,7 @@ mod admin;
 pub mod authority;
 mod clients;
 mod cookies;
+mod filter;
 mod hashing;
 mod keys;
 mod limits;
@@ -25,6 +26,7 @@ use crate::{master_key, password};
 pub use admin::AdminToken;
 pub use clients::OauthClient;
 pub use cookies::Cookies;
+pub use filter::Filter;
 pub use hashing::Hashing;
 pub use keys::Keys;
 pub use limits::Limits;
@@ -71,6 +73,8 @@ pub struct Settings {
     pub gateway_token_files: Vec<PathBuf>,
     /// Who may call the admin API; the token in `admin.token` of the state directory when none is given.
     pub admin_tokens: Vec<AdminToken>,
+    /// For so long after SIGTERM it works on, and says that it is not ready.
+    pub drain_delay: Span,
     /// Where everything is kept.
     pub store: Store,
     /// Access tokens.
@@ -95,6 +99,8 @@ pub struct Settings {
     pub webhook: Webhook,
     /// Browsers.
     pub cookies: Cookies,
+    /// What `latchkey filter-config` prints.
+    pub filter: Filter,
     /// Limits, each `burst+refill/period`.
     pub limits: Limits,
 }
@@ -199,6 +205,7 @@ impl Default for Settings {
             old_master_key_files: Vec::new(),
             gateway_token_files: Vec::new(),
             admin_tokens: Vec::new(),
+            drain_delay: Span::seconds(0),
             store: Store::default(),
             tokens: Tokens::default(),
             keys: Keys::default(),
@@ -211,6 +218,7 @@ impl Default for Settings {
             smtp: Smtp::default(),
             webhook: Webhook::default(),
             cookies: Cookies::default(),
+            filter: Filter::default(),
             limits: Limits::default(),
         }
     }
@@ -318,10 +326,16 @@ impl Settings {
             "must be two at most",
         )?;
         admin::check(&self.admin_tokens)?;
+        self.filter.check()?;
         demand(
             master_key::may_be(&self.old_master_key_files),
             "old_master_key_files",
             "must be two at most",
+        )?;
+        demand(
+            within(self.drain_delay, 0, 300),
+            "drain_delay",
+            "must lie between 0s and 5m",
         )?;
         self.store.check()?;
         self.hashing.check()?;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use token::{Cursor, GatewayId, Page};
@@ -37,6 +38,20 @@ pub struct NoPage;
 #[derive(Clone)]
 pub struct Feed {
     polls: mpsc::Sender<Poll>,
+    figures: Arc<Figures>,
+}
+
+/// What the reader has done, and what it holds.
+#[derive(Default)]
+pub struct Figures {
+    /// Polls that wait for news.
+    pub held: AtomicUsize,
+    /// Polls that got a page.
+    pub answered: AtomicU64,
+    /// Polls that got none.
+    pub refused: AtomicU64,
+    /// Cursors that the store did not know.
+    pub unknown: AtomicU64,
 }
 
 /// How many polls may stand before the reader's door.
@@ -52,6 +67,7 @@ impl Feed {
         stop: watch::Receiver<bool>,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (polls, waiting) = mpsc::channel(WAITING);
+        let figures = Arc::new(Figures::default());
         let reader = Reader {
             store,
             keys,
@@ -59,8 +75,14 @@ impl Feed {
             issuer,
             held: Vec::new(),
             woken: Instant::now(),
+            figures: Arc::clone(&figures),
         };
-        (Self { polls }, reader.run(waiting, stop))
+        (Self { polls, figures }, reader.run(waiting, stop))
+    }
+
+    /// What the reader has done, and what it holds.
+    pub fn figures(&self) -> &Figures {
+        &self.figures
     }
 
     /// The page behind `after`: at once when there are rows, else after `hold`. The gateway must have been registered.
@@ -68,6 +90,22 @@ impl Feed {
     /// # Errors
     /// [`NoPage`].
     pub async fn poll(
+        &self,
+        gateway: GatewayId,
+        after: Cursor,
+        hold: Duration,
+    ) -> Result<Arc<str>, NoPage> {
+        let page = self.ask(gateway, after, hold).await;
+        let count = if page.is_ok() {
+            &self.figures.answered
+        } else {
+            &self.figures.refused
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        page
+    }
+
+    async fn ask(
         &self,
         gateway: GatewayId,
         after: Cursor,
@@ -95,6 +133,7 @@ struct Reader {
     held: Vec<Held>,
     /// When all polls were last looked at because the feed had moved.
     woken: Instant,
+    figures: Arc<Figures>,
 }
 
 /// However fast the feed moves, all polls are woken at most so often; and with more than [`MANY`] gateways, at most so often.
@@ -136,6 +175,7 @@ impl Reader {
                 has_moved = false;
             }
             self.round(wakes).await;
+            self.figures.held.store(self.held.len(), Ordering::Relaxed);
         }
     }
 
@@ -196,6 +236,9 @@ impl Reader {
                 cursor = cursor.number,
                 "a gateway has seen numbers that this store does not know: it was rolled back (a restored backup?)"
             );
+        }
+        if read.cursor != CursorFound::Known {
+            self.figures.unknown.fetch_add(1, Ordering::Relaxed);
         }
         for held in polls.iter().filter(|held| !held.is_known) {
             self.gateways

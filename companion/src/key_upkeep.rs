@@ -219,10 +219,10 @@ impl KeyKeeper {
     ///
     /// # Errors
     /// [`KeyChangeError`].
-    pub async fn replace(&self) -> Result<u64, KeyChangeError> {
+    pub async fn replace(&self, by: &Client) -> Result<u64, KeyChangeError> {
         let number = self
             .store
-            .replace_keys(keys::first(&self.vault, self.algorithm))
+            .replace_keys(keys::first(&self.vault, self.algorithm), by.clone())
             .await?;
         tracing::warn!(number, "all signing keys were replaced");
         self.follow(number).await?;

@@ -1,5 +1,7 @@
 //! `latchkey`: the companion's command line.
 
+mod command;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use companion::clock::Clock;
 use companion::config::{self, Read, Settings, StoreKind};
+use companion::filter_config;
 use companion::log;
 use companion::mail;
 use companion::operation;
@@ -15,8 +18,11 @@ use companion::routes;
 use companion::secret;
 use companion::service::Service;
 use serde_json::json;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
+
+use self::command::{Accounts, Asked, Asking, Audit, Feed, Gateways, Keys, Outbox, Sessions};
 
 /// Accounts, sessions and revocations for services behind Envoy.
 #[derive(Parser)]
@@ -25,6 +31,8 @@ struct Arguments {
     /// The configuration, a TOML file.
     #[arg(long, global = true, env = "LATCHKEY_CONFIG")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    asking: Asking,
     #[command(subcommand)]
     command: Command,
 }
@@ -40,15 +48,39 @@ enum Command {
     },
     /// Moves the embedded store into an empty PostgreSQL database; no companion may run on either. Safe to run again.
     Migrate(Migrate),
-    /// Signing keys, directly in the store.
-    Keys {
+    /// Looks at everything that a companion needs, and says what to do. Needs no running companion, and changes nothing.
+    Doctor,
+    /// Accounts of the running companion.
+    Accounts {
         #[command(subcommand)]
-        command: KeysCommand,
+        command: Accounts,
     },
-    /// Sessions, directly in the store.
+    /// Sessions of the running companion.
     Sessions {
         #[command(subcommand)]
-        command: SessionsCommand,
+        command: Sessions,
+    },
+    /// Signing keys of the running companion.
+    Keys {
+        #[command(subcommand)]
+        command: Keys,
+    },
+    /// The gateways that the running companion knows.
+    Gateways {
+        #[command(subcommand)]
+        command: Gateways,
+    },
+    /// The feed of the running companion.
+    Feed {
+        #[command(subcommand)]
+        command: Feed,
+    },
+    /// The audit log of the running companion.
+    Audit(Audit),
+    /// Mails that the running companion has not sent.
+    Outbox {
+        #[command(subcommand)]
+        command: Outbox,
     },
     /// Reads the configuration, and says what is wrong with it.
     CheckConfig,
@@ -79,41 +111,42 @@ struct Migrate {
     ca_file: Option<PathBuf>,
 }
 
-#[derive(Subcommand)]
-enum KeysCommand {
-    /// Makes new ones in the place of all that there are, at once. For keys that have leaked: every access token dies with them.
-    Replace,
-}
-
-#[derive(Subcommand)]
-enum SessionsCommand {
-    /// Ends sessions. After a restored backup or a failover that may have lost something: all of them.
-    End {
-        /// All sessions of all accounts.
-        #[arg(long, required = true)]
-        all: bool,
-    },
-}
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let read = match config::read(arguments.config, variables()) {
+    let read = config::read(arguments.config, variables());
+    if let Command::Doctor = arguments.command {
+        return command::run_doctor(read, &arguments.asking);
+    }
+    let read = match read {
         Ok(read) => read,
         Err(error) => {
             eprintln!("latchkey: {error}");
             return ExitCode::FAILURE;
         }
     };
+    let ask = |asked| command::run(&read.settings, &arguments.asking, asked);
     match arguments.command {
         Command::Serve => serve(read),
         Command::Backup { file } => told(operation::backup(&read.settings, &file)),
         Command::Migrate(arguments) => told(migrate(&read.settings, arguments)),
         Command::Keys {
-            command: KeysCommand::Replace,
+            command: Keys::Replace { direct: true },
         } => told(blocking(operation::replace_keys(&read.settings))),
         Command::Sessions {
-            command: SessionsCommand::End { .. },
+            command:
+                Sessions::End {
+                    all: true,
+                    direct: true,
+                    ..
+                },
         } => told(blocking(operation::end_all_sessions(&read.settings))),
+        Command::Accounts { command } => ask(Asked::Accounts(command)),
+        Command::Sessions { command } => ask(Asked::Sessions(command)),
+        Command::Keys { command } => ask(Asked::Keys(command)),
+        Command::Gateways { command } => ask(Asked::Gateways(command)),
+        Command::Feed { command } => ask(Asked::Feed(command)),
+        Command::Audit(command) => ask(Asked::Audit(command)),
+        Command::Outbox { command } => ask(Asked::Outbox(command)),
         Command::CheckConfig => {
             for name in &read.unknown {
                 eprintln!("latchkey: warning: the variable {name} means nothing");
@@ -126,7 +159,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::FilterConfig => {
-            println!("{:#}", filter_config(&read.settings));
+            println!("{:#}", filter_config::matching(&read.settings));
             ExitCode::SUCCESS
         }
         Command::Openapi { internal } => {
@@ -138,6 +171,8 @@ fn main() -> ExitCode {
             println!("{document:#}");
             ExitCode::SUCCESS
         }
+        // Answered above: it takes a configuration that cannot be read, too.
+        Command::Doctor => ExitCode::SUCCESS,
     }
 }
 
@@ -156,8 +191,11 @@ fn told(outcome: Result<String, String>) -> ExitCode {
 }
 
 fn blocking(work: impl Future<Output = Result<String, String>>) -> Result<String, String> {
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
-    runtime.block_on(work)
+    runtime()?.block_on(work)
+}
+
+fn runtime() -> Result<Runtime, String> {
+    Runtime::new().map_err(|error| format!("no runtime: {error}"))
 }
 
 fn migrate(settings: &Settings, arguments: Migrate) -> Result<String, String> {
@@ -191,14 +229,13 @@ fn serve(read: Read) -> ExitCode {
         return ExitCode::FAILURE;
     }
     log::tell_panics();
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
+    match runtime() {
+        Ok(runtime) => runtime.block_on(run(read)),
         Err(error) => {
-            tracing::error!(%error, "no runtime");
-            return ExitCode::FAILURE;
+            tracing::error!("{error}");
+            ExitCode::FAILURE
         }
-    };
-    runtime.block_on(run(read))
+    }
 }
 
 async fn run(read: Read) -> ExitCode {
@@ -250,21 +287,4 @@ fn warn(read: &Read) {
             "plain HTTP: tokens can be read on the way"
         );
     }
-}
-
-/// The least that the filter needs to know.
-fn filter_config(settings: &Settings) -> serde_json::Value {
-    json!({
-        "issuer": settings.issuer(),
-        "audiences": settings.audiences(),
-        "companion": { "cluster": "companion_internal", "authority": "companion", "token_env": "LATCHKEY_GATEWAY_TOKEN" },
-        "max_token_lifetime": format!("{}s", settings.tokens.access_lifetime.get().as_secs()),
-        "identity_headers": { "x-auth-subject": "sub", "x-auth-session": "sid", "x-auth-roles": "roles" },
-        "ready_path": "/-/latchkey/ready",
-        "rules": [
-            { "match": { "prefix": "/auth" }, "require": "none", "forward_token": true },
-            { "match": { "path": "/.well-known/jwks.json" }, "require": "none" },
-            { "match": { "path": "/.well-known/oauth-authorization-server" }, "require": "none" }
-        ]
-    })
 }

@@ -72,7 +72,7 @@ pub async fn replace_keys(settings: &Settings) -> Result<String, String> {
         .await
         .map_err(|error| error.to_string())?;
     let number = store
-        .replace_keys(keys::first(&vault, settings.tokens.algorithm.into()))
+        .replace_keys(keys::first(&vault, settings.tokens.algorithm.into()), by())
         .await
         .map_err(|error| error.to_string())?;
     Ok(format!(

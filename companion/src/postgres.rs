@@ -19,6 +19,7 @@ mod follow;
 mod gateways;
 mod keys;
 mod limits;
+mod look;
 mod mails;
 mod outbox;
 mod prune;
@@ -40,6 +41,7 @@ use self::follow::Moved;
 use self::work::ask;
 use crate::clock::{Clock, Millis, Moment};
 use crate::code::COOLDOWN;
+use crate::metrics::Latency;
 use crate::receipt::Revocation;
 use crate::retention::PRUNED;
 use crate::store::{Outcome, Store};
@@ -47,6 +49,7 @@ use crate::witness::Witness;
 
 pub use self::arrival::Arrival;
 pub use self::connect::{OpenError, Options, names_a_password};
+pub use self::look::look;
 
 /// The store in a database.
 pub struct Postgres {
@@ -59,6 +62,7 @@ pub struct Postgres {
     /// Between two mails of one kind to one owner.
     cooldown: Duration,
     following: [AbortHandle; 2],
+    latency: Latency,
 }
 
 impl Drop for Postgres {
@@ -119,6 +123,7 @@ impl Postgres {
             taken,
             cooldown: COOLDOWN,
             following: [looking.abort_handle(), listening.abort_handle()],
+            latency: Latency::default(),
         })
     }
 
@@ -163,6 +168,10 @@ impl Store for Postgres {
 
     fn transactions(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
+    }
+
+    fn latency(&self) -> &Latency {
+        &self.latency
     }
 
     async fn prune(&self) -> Outcome<()> {

@@ -120,7 +120,8 @@ pub async fn settle(
     let Some(revocation) = revocation else {
         return Ok((StatusCode::OK, Receipt { revocation: None }));
     };
-    let mut until = Instant::now() + patience;
+    let began = Instant::now();
+    let mut until = began + patience;
     let mut changes = app.gateways.changes();
     let mut others = app.store.gateways_moved();
     // Should the word of another companion be lost.
@@ -151,6 +152,7 @@ pub async fn settle(
         }
     };
     let status = if progress.is_complete() {
+        app.metrics.revocation.observe(began.elapsed());
         StatusCode::OK
     } else {
         StatusCode::ACCEPTED

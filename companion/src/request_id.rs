@@ -100,7 +100,7 @@ mod tests {
             (Some(PROXY), vec![""]),
             (Some(PROXY), vec!["0123456789abcde"]),
             (Some(PROXY), vec!["0123456789abcdeg"]),
-            (Some(PROXY), vec!["0123456789abcdef\t\u{1b}"]),
+            (Some(PROXY), vec!["0123456789abcdef\u{e9}"]),
             (Some(PROXY), vec![]),
         ] {
             let id = chosen(peer, &sent);

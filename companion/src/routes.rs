@@ -4,6 +4,7 @@ mod admin;
 pub mod internal;
 pub mod public;
 
+use std::any::Any;
 use std::time::Duration;
 
 use axum::Router;
@@ -22,6 +23,7 @@ use tracing::Instrument as _;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::origin;
+use crate::metrics;
 use crate::request::{client_address, peer};
 use crate::request_id::{RequestId, X_REQUEST_ID};
 
@@ -45,11 +47,14 @@ fn finished(router: Router<App>, app: App) -> Router {
     router
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .fallback(async || ApiError::NotFound)
-        .layer(CatchPanicLayer::custom(|_| {
-            ApiError::Internal.into_response()
-        }))
+        .layer(caught())
         .layer(middleware::from_fn_with_state(app.clone(), bounded))
         .with_state(app)
+}
+
+/// A panic in a handler ends its request alone (ER-07).
+fn caught() -> CatchPanicLayer<fn(Box<dyn Any + Send>) -> Response> {
+    CatchPanicLayer::custom(|_| ApiError::Internal.into_response())
 }
 
 /// For every request: an id, which each line of the log has; no answer without its headers (CK-10), no request without an end (RL-08).
@@ -62,6 +67,7 @@ async fn bounded(State(app): State<App>, mut request: Request, next: Next) -> Re
     let span = tracing::error_span!("request", request_id = id.as_str(), address);
     request.extensions_mut().insert(id.clone());
     let mut response = answered(request, next).instrument(span).await;
+    app.metrics.count_answer(response.status().as_u16());
     let headers = response.headers_mut();
     if let Some(id) = id.header() {
         headers.insert(X_REQUEST_ID, id);
@@ -119,8 +125,16 @@ async fn key_set(State(app): State<App>) -> Response {
     (headers, keys.public().access.to_value().to_string()).into_response()
 }
 
-/// Ready: the store answers, and the keys are there.
+async fn figures(State(app): State<App>) -> Response {
+    let headers = [(CONTENT_TYPE, metrics::CONTENT_TYPE)];
+    (headers, metrics::page(&app).await).into_response()
+}
+
+/// Ready: the store answers, the keys are there, and it is not about to stop.
 async fn ready(State(app): State<App>) -> Result<&'static str, ApiError> {
+    if *app.draining.borrow() {
+        return Err(ApiError::Unavailable);
+    }
     app.store.keys().await?;
     Ok("ready\n")
 }
@@ -132,4 +146,40 @@ async fn public_document(State(app): State<App>) -> Answer<Value> {
 
 async fn internal_document(State(app): State<App>) -> Answer<Value> {
     Answer(internal::document(&app.settings))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::routing::get;
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    /// ER-07, ER-01: what panics is a 500 without a word of why, and the next request is served.
+    #[tokio::test]
+    async fn a_panic_in_a_handler_is_a_500_and_the_next_request_is_served() {
+        let panics = async || -> &'static str { panic!("with a secret in it") };
+        let router: Router = Router::new()
+            .route("/panics", get(panics))
+            .route("/works", get(async || "works"))
+            .layer(caught());
+        let ask = async |path: &str| {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            let response = router.clone().oneshot(request).await.unwrap();
+            let status = response.status().as_u16();
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            (status, String::from_utf8(body.to_vec()).unwrap())
+        };
+        for _ in 0..3 {
+            let (status, body) = ask("/panics").await;
+            assert_eq!(status, 500);
+            assert!(
+                body.contains("\"internal\"") && !body.contains("secret"),
+                "{body}"
+            );
+            assert_eq!(ask("/works").await, (200, "works".to_owned()));
+        }
+    }
 }

@@ -36,6 +36,8 @@ use crate::{master_key, oauth_client, routes, secret, server};
 pub struct Service {
     public: SocketAddr,
     internal: SocketAddr,
+    drain: watch::Sender<bool>,
+    drain_delay: Duration,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     /// Weak: when the service has stopped, another may open the store.
@@ -88,8 +90,14 @@ impl Service {
         let (public, internal) = (address(&public_listener)?, address(&internal_listener)?);
 
         let (stop, stopped) = watch::channel(false);
+        let (drain, draining) = watch::channel(false);
+        let drain_delay = settings.drain_delay.get();
         let mut tasks = Vec::new();
-        let app = open(settings, clock, &stopped, &mut tasks).await?;
+        let ends = Ends {
+            draining,
+            stopped: stopped.clone(),
+        };
+        let app = open(settings, clock, ends, &mut tasks).await?;
         let (store, hasher) = (Arc::downgrade(&app.store), app.hasher.clone());
         let public_routes = server::serve(
             public_listener,
@@ -113,6 +121,8 @@ impl Service {
         Ok(Self {
             public,
             internal,
+            drain,
+            drain_delay,
             stop,
             tasks,
             store,
@@ -140,8 +150,10 @@ impl Service {
         self.store.upgrade()
     }
 
-    /// Answers what is held, finishes what is under way, and closes the store: when it returns another may open it.
+    /// Says for a while that it is not ready, then answers what is held, finishes what is under way, and closes the store: when it returns another may open it.
     pub async fn stop(self) {
+        self.drain.send_replace(true);
+        tokio::time::sleep(self.drain_delay).await;
         self.stop.send_replace(true);
         for task in self.tasks {
             // It fails only when the task has panicked; then the process has ended.
@@ -150,11 +162,17 @@ impl Service {
     }
 }
 
+/// What says that the service ends.
+struct Ends {
+    draining: watch::Receiver<bool>,
+    stopped: watch::Receiver<bool>,
+}
+
 /// All but the listeners.
 async fn open(
     settings: Settings,
     clock: Clock,
-    stopped: &watch::Receiver<bool>,
+    Ends { draining, stopped }: Ends,
     tasks: &mut Vec<JoinHandle<()>>,
 ) -> Result<App, StartError> {
     make_private_folder(&settings.state)?;
@@ -246,7 +264,8 @@ async fn open(
         clients,
         outbox,
         mails: mail_figures,
-        stop: stopped.clone(),
+        draining,
+        stop: stopped,
         metrics: Metrics::default(),
         unauthenticated: Mutex::default(),
     }))
@@ -296,7 +315,7 @@ pub async fn open_store(settings: &Settings, clock: Clock) -> Result<Arc<dyn Sto
 }
 
 /// How the settings say that the database is reached.
-fn database(store: &config::Store) -> Result<Options, StartError> {
+pub(crate) fn database(store: &config::Store) -> Result<Options, StartError> {
     let url = secret::referred(store.url_file.as_deref(), store.url_env.as_deref())
         .map_err(StartError::doing("store.url_file"))?;
     Ok(Options {

@@ -15,6 +15,7 @@ mod feed;
 mod gateways;
 mod keys;
 mod limits;
+mod look;
 mod mails;
 mod outbox;
 mod prune;
@@ -27,6 +28,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -37,12 +39,14 @@ use self::readers::Readers;
 use self::writer::{Lost, Writer};
 use crate::clock::{Clock, Moment};
 use crate::code::COOLDOWN;
+use crate::metrics::Latency;
 use crate::receipt::Revocation;
 use crate::retention::PRUNED;
 use crate::store::{Outcome, Store};
 
 pub use self::backup::backup;
 pub use self::departure::Departure;
+pub use self::look::look;
 
 mod schema {
     refinery::embed_migrations!("migrations/sqlite");
@@ -69,6 +73,7 @@ pub struct Sqlite {
     moved: watch::Receiver<u64>,
     /// Between two mails of one kind to one owner.
     cooldown: Duration,
+    latency: Arc<Latency>,
     /// Held until the last commit: declared after the writers.
     _lock: File,
 }
@@ -120,13 +125,17 @@ impl Sqlite {
         let connections = (0..READERS)
             .map(|_| read_only(&path))
             .collect::<Result<_, _>>()?;
-        let readers = Readers::start(connections, &clock).map_err(because(&path))?;
-        let writer = Writer::start(db, clock.clone(), tell, lost).map_err(because(&path))?;
+        let latency = Arc::new(Latency::default());
+        let readers =
+            Readers::start(connections, &clock, Arc::clone(&latency)).map_err(because(&path))?;
+        let writer = Writer::start(db, clock.clone(), tell, lost, Arc::clone(&latency))
+            .map_err(because(&path))?;
 
         let path = folder.join("throttle.db");
         let db = open_throttle(folder)?;
         let (nobody, _) = watch::channel(0);
-        let throttle = Writer::start(db, clock.clone(), nobody, lost).map_err(because(&path))?;
+        let throttle = Writer::start(db, clock.clone(), nobody, lost, Arc::clone(&latency))
+            .map_err(because(&path))?;
         Ok(Self {
             readers,
             writer,
@@ -134,6 +143,7 @@ impl Sqlite {
             clock,
             moved,
             cooldown: COOLDOWN,
+            latency,
             _lock: lock,
         })
     }
@@ -261,6 +271,10 @@ impl Store for Sqlite {
             self.throttle.count(),
         ];
         counts.iter().sum()
+    }
+
+    fn latency(&self) -> &Latency {
+        &self.latency
     }
 
     async fn prune(&self) -> Outcome<()> {

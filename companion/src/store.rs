@@ -28,6 +28,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::clock::Moment;
+use crate::metrics::Latency;
 
 pub use self::accounts::{Account, Accounts, Profile};
 pub use self::administration::{
@@ -102,6 +103,9 @@ pub trait Store:
 
     /// How many transactions there were since it was opened, reading ones too.
     fn transactions(&self) -> u64;
+
+    /// What its answers have taken so far.
+    fn latency(&self) -> &Latency;
 
     /// Removes what has no effect any more, a little at a time.
     async fn prune(&self) -> Outcome<()>;

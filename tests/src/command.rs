@@ -10,6 +10,8 @@ use crate::place;
 pub struct Printed {
     /// Whether it succeeded.
     pub is_success: bool,
+    /// With which code it ended.
+    pub code: Option<i32>,
     /// Both streams.
     pub text: String,
 }
@@ -33,6 +35,7 @@ pub fn latchkey(
     let text = [output.stdout, output.stderr].concat();
     Ok(Printed {
         is_success: output.status.success(),
+        code: output.status.code(),
         text: String::from_utf8_lossy(&text).into_owned(),
     })
 }

@@ -315,6 +315,15 @@ impl Companion {
         self.port(|running| running.internal)
     }
 
+    /// Where its listeners are, the public one first.
+    pub fn addresses(&self) -> [String; 2] {
+        let address = |port| format!("127.0.0.1:{port}");
+        [
+            address(self.port(|running| running.public)),
+            address(self.port(|running| running.internal)),
+        ]
+    }
+
     /// Its mail.
     pub fn mailbox(&self) -> Mailbox {
         Mailbox::new(self.state().join("mail"))

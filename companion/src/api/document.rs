@@ -101,14 +101,19 @@ fn operation(route: &Route) -> Value {
     operation
 }
 
-/// The variable segments, all of them ids.
+/// The variable segments: ids, but for those whose names say otherwise.
 fn in_path(path: &str) -> impl Iterator<Item = Value> {
     let is_receipt = path.contains("/revocations/");
     let names = path
         .split('/')
         .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
     names.map(move |name| {
-        let pattern = if is_receipt { schemas::RECEIPT_ID } else { schemas::ID };
+        let pattern = match name {
+            "kid" => schemas::KID,
+            "number" => schemas::NUMBER,
+            _ if is_receipt => schemas::RECEIPT_ID,
+            _ => schemas::ID,
+        };
         json!({ "in": "path", "name": name, "required": true, "schema": schemas::matching(pattern) })
     })
 }

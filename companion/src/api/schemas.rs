@@ -9,6 +9,11 @@ pub const ID: &str = "^[0-9a-f]{32}$";
 /// The id of a receipt.
 pub const RECEIPT_ID: &str = r"^[1-9][0-9]*\.[A-Za-z0-9_-]{22}$";
 
+/// The name of a key: an RFC 7638 thumbprint.
+pub const KID: &str = "^[A-Za-z0-9_-]{43}$";
+/// A number in a path.
+pub const NUMBER: &str = "^(0|[1-9][0-9]*)$";
+
 /// Text of that form.
 pub fn matching(pattern: &str) -> Value {
     json!({ "type": "string", "pattern": pattern })

@@ -46,7 +46,7 @@ const PREFIX: &str = "LATCHKEY_";
 /// Of the environment, but no setting of the companion: the launcher's, the gateway's, and the name of the file.
 const OTHERS: [&str; 3] = ["CONFIG", "LOG", "GATEWAY_TOKEN"];
 /// Sections that the contract knows and this version does not.
-const LATER: [&str; 2] = ["login_page", "totp"];
+const LATER: [&str; 1] = ["totp"];
 
 /// Reads the file, if one is named, and the variables.
 ///
@@ -287,6 +287,12 @@ mod tests {
                 "[[admin_tokens]]\nname = \"a\"\ntoken_file = \"x\"\n[[admin_tokens]]\nname = \"a\"\ntoken_file = \"y\"",
                 "admin_tokens[1].name",
             ),
+            ("drain_delay = \"6m\"", "drain_delay"),
+            (
+                "[filter]\nlogin_page = \"//elsewhere.example\"",
+                "filter.login_page",
+            ),
+            ("[filter]\nmax_staleness = \"4s\"", "filter.max_staleness"),
             ("[store]\nkind = \"mysql\"", "store.kind"),
             ("[store]\nkind = \"postgres\"", "store.url_file"),
             ("[store]\nurl_file = \"x\"", "store.kind"),

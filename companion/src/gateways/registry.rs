@@ -251,7 +251,7 @@ impl Registry {
             return Forget::Unknown;
         };
         // What is stored runs ahead, so that this is never too early.
-        let counted = known.staleness.map_or(SILENCE, |staleness| staleness) + SLACK;
+        let counted = live_until(known.staleness, Millis(0)).since(Millis(0));
         let last_poll = known.live_until.minus(counted);
         if now.steady.since(last_poll) < QUIET {
             Forget::StillPolls

@@ -29,9 +29,10 @@ impl SigningKeys for Postgres {
         ask!(self, |db, now| add_first(db, now, keys))
     }
 
-    async fn replace_keys(&self, keys: Vec<SealedKey>) -> Outcome<u64> {
+    async fn replace_keys(&self, keys: Vec<SealedKey>, by: Client) -> Outcome<u64> {
         let all = Change {
             events: vec!["signing_keys_replaced"],
+            by,
             ..Change::to(keys)
         };
         ask!(self, |db, now| all.apply(db, now))?

@@ -8,7 +8,7 @@ use super::connect::{Address, OpenError};
 use super::work::because;
 use crate::clock::Millis;
 
-mod migrations {
+pub(super) mod migrations {
     refinery::embed_migrations!("migrations/postgres");
 }
 

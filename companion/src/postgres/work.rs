@@ -223,10 +223,10 @@ pub(super) fn because(error: &Error) -> String {
 macro_rules! ask {
     ($self:ident, |$db:ident, $now:ident| $body:expr) => {{
         let $now = $self.set_moment();
-        $crate::postgres::work::statement(&$self.pool, move |$db| {
+        let asked = $crate::postgres::work::statement(&$self.pool, move |$db| {
             Box::pin(async move { $body.await })
-        })
-        .await
+        });
+        $self.latency.read.time(asked).await
     }};
 }
 
@@ -234,18 +234,18 @@ macro_rules! ask {
 macro_rules! end {
     ($self:ident, |$ending:ident| $body:expr) => {{
         let (now, lost) = ($self.set_moment(), $self.witness.lost());
-        $crate::postgres::work::statement(&$self.pool, move |db| {
+        let ended = $crate::postgres::work::statement(&$self.pool, move |db| {
             let $ending = $crate::postgres::ending::Ending { db, now, lost };
             Box::pin(async move { $body.await })
-        })
-        .await
+        });
+        $self.latency.write.time(ended).await
     }};
 }
 
 /// A transaction.
 macro_rules! change {
-    ($self:ident, $commit:ident, |$write:ident| $body:expr) => {
-        $crate::postgres::work::transaction(
+    ($self:ident, $commit:ident, |$write:ident| $body:expr) => {{
+        let changed = $crate::postgres::work::transaction(
             &$self.pool,
             $self.set_moment(),
             $self.witness.lost(),
@@ -253,9 +253,9 @@ macro_rules! change {
             move |$write| {
                 Box::pin(async move { $body.await.map($crate::postgres::work::Done::Commit) })
             },
-        )
-        .await
-    };
+        );
+        $self.latency.write.time(changed).await
+    }};
 }
 
 pub(super) use {ask, change, end};

@@ -3,8 +3,8 @@
 use axum::http::StatusCode;
 use serde_json::json;
 
-use crate::admin::{accounts, audit, feed, gateways, sessions};
-use crate::api::{Credential, Route, delete, get, post, schemas};
+use crate::admin::{accounts, audit, feed, gateways, keys, outbox, sessions};
+use crate::api::{Credential, Route, delete, get, post, put, schemas};
 use crate::error::ApiError;
 use crate::receipts::Receipt;
 
@@ -12,7 +12,9 @@ use crate::receipts::Receipt;
 pub(super) fn routes() -> Vec<Route> {
     let mut routes = accounts();
     routes.extend(sessions());
+    routes.extend(keys());
     routes.extend(gateways());
+    routes.extend(outbox());
     routes.extend(log());
     routes
 }
@@ -33,6 +35,25 @@ fn accounts() -> Vec<Route> {
             .does("account", "An account; a deleted one too.")
             .answers::<accounts::Account>(StatusCode::OK, "The account.")
             .refuses([ApiError::NotFound]),
+        operated(post("/admin/v1/accounts/{id}/disable", accounts::disable))
+            .does(
+                "disable_account",
+                "Nobody can use the account from now on, and its sessions end.",
+            )
+            .answers_receipt::<Receipt>()
+            .refuses([ApiError::NotFound]),
+        operated(post("/admin/v1/accounts/{id}/enable", accounts::enable))
+            .does("enable_account", "The account can be used again.")
+            .answers::<accounts::Account>(StatusCode::OK, "The account.")
+            .refuses([ApiError::NotFound]),
+        operated(put("/admin/v1/accounts/{id}/roles", accounts::set_roles))
+            .does(
+                "set_roles",
+                "Sets the roles of an account, and ends its sessions unless told otherwise.",
+            )
+            .takes::<accounts::Roles>()
+            .answers_receipt::<Receipt>()
+            .refuses([ApiError::NotFound, ApiError::Invalid(accounts::BAD_ROLES)]),
     ]
 }
 
@@ -73,6 +94,40 @@ fn sessions() -> Vec<Route> {
     ]
 }
 
+fn keys() -> Vec<Route> {
+    const BUSY: ApiError = ApiError::Conflict(keys::BUSY);
+    vec![
+        operated(get("/admin/v1/keys", keys::list))
+            .does("keys", "The signing keys, oldest first.")
+            .answers::<keys::Keys>(StatusCode::OK, "They."),
+        operated(post("/admin/v1/keys/rotate", keys::rotate))
+            .does(
+                "rotate_key",
+                "Publishes a new key, which signs from a while later on.",
+            )
+            .optional_query(
+                "use",
+                schemas::one_of(&["access", "feed"]),
+                "What it is to sign; access tokens without it.",
+            )
+            .answers::<keys::Rotated>(StatusCode::OK, "It is published.")
+            .refuses([BUSY]),
+        operated(delete("/admin/v1/keys/{kid}", keys::remove))
+            .does(
+                "remove_key",
+                "Takes a key out at once: whatever it has signed is refused everywhere.",
+            )
+            .answers_receipt::<Receipt>()
+            .refuses([ApiError::NotFound]),
+        operated(post("/admin/v1/keys/replace", keys::replace))
+            .does(
+                "replace_keys",
+                "Puts new keys in the place of all that there are, at once.",
+            )
+            .answers::<keys::Replaced>(StatusCode::OK, "They are in force."),
+    ]
+}
+
 fn gateways() -> Vec<Route> {
     const POLLS: ApiError = ApiError::Conflict(gateways::STILL_POLLS);
     vec![
@@ -92,6 +147,37 @@ fn gateways() -> Vec<Route> {
                 "Gives every row of the feed a new mark: every gateway reads it from the beginning.",
             )
             .answers::<feed::Reset>(StatusCode::OK, "Every row has a new mark."),
+    ]
+}
+
+fn outbox() -> Vec<Route> {
+    vec![
+        operated(get("/admin/v1/outbox", outbox::show))
+            .does(
+                "outbox",
+                "How many mails wait, and those that were given up.",
+            )
+            .answers::<outbox::Outbox>(StatusCode::OK, "The outbox."),
+        operated(post("/admin/v1/outbox/dead/retry", outbox::retry_all))
+            .does(
+                "retry_mails",
+                "Notices that were given up are due again; codes are not.",
+            )
+            .answers::<outbox::Retried>(StatusCode::OK, "They are due."),
+        operated(post(
+            "/admin/v1/outbox/dead/{number}/retry",
+            outbox::retry_one,
+        ))
+        .does("retry_mail", "A notice that was given up is due again.")
+        .answers::<outbox::Retried>(StatusCode::OK, "It is due.")
+        .refuses([ApiError::NotFound]),
+        operated(delete("/admin/v1/outbox/dead", outbox::drop_all))
+            .does("drop_mails", "Removes all mails that were given up.")
+            .answers::<outbox::Dropped>(StatusCode::OK, "They are gone."),
+        operated(delete("/admin/v1/outbox/dead/{number}", outbox::drop_one))
+            .does("drop_mail", "Removes a mail that was given up.")
+            .answers::<outbox::Dropped>(StatusCode::OK, "It is gone.")
+            .refuses([ApiError::NotFound]),
     ]
 }
 

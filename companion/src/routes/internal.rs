@@ -96,6 +96,9 @@ fn operation() -> Vec<Route> {
         get("/readyz", super::ready)
             .does("readiness", "The store answers, and the keys are there.")
             .answers_with(StatusCode::OK, "text/plain", text(), "They do."),
+        get("/metrics", super::figures)
+            .does("metrics", "What Prometheus is told.")
+            .answers_with(StatusCode::OK, "text/plain", text(), "Text format 0.0.4."),
         get("/openapi.json", super::public_document)
             .does("public_document", "The document of the public listener.")
             .answers_with(StatusCode::OK, "application/json", object(), "OpenAPI 3.1."),

@@ -75,13 +75,13 @@ impl SigningKeys for Sqlite {
             .await
     }
 
-    async fn replace_keys(&self, keys: Vec<SealedKey>) -> Outcome<u64> {
+    async fn replace_keys(&self, keys: Vec<SealedKey>, by: Client) -> Outcome<u64> {
         self.writer
             .write(move |write| {
                 // From this commit on nothing that the old keys have signed is good any more.
                 write.db.execute("DELETE FROM signing_keys", [])?;
                 add(write, &keys, Duration::ZERO)?;
-                note(write, "signing_keys_replaced", &Client::default())?;
+                note(write, "signing_keys_replaced", &by)?;
                 feed::publish_keys(write)
             })
             .await

@@ -9,6 +9,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use crate::clock::{Clock, Millis};
+use crate::metrics::Latency;
 use crate::store::{Outcome, StoreError};
 
 /// What a read has at hand.
@@ -27,17 +28,23 @@ pub(super) struct Readers {
     jobs: Option<Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
     count: AtomicU64,
+    latency: Arc<Latency>,
 }
 
 impl Readers {
     /// Starts a thread for each connection.
-    pub(super) fn start(connections: Vec<Connection>, clock: &Clock) -> std::io::Result<Self> {
+    pub(super) fn start(
+        connections: Vec<Connection>,
+        clock: &Clock,
+        latency: Arc<Latency>,
+    ) -> std::io::Result<Self> {
         let (jobs, waiting) = channel();
         let waiting = Arc::new(Mutex::new(waiting));
         let mut readers = Self {
             jobs: Some(jobs),
             threads: Vec::new(),
             count: AtomicU64::new(0),
+            latency,
         };
         for mut db in connections {
             let (waiting, clock) = (Arc::clone(&waiting), clock.clone());
@@ -83,7 +90,7 @@ impl Readers {
             .ok_or_else(gone)?
             .send(job)
             .map_err(|_| gone())?;
-        told.await.map_err(|_| gone())?
+        self.latency.read.time(told).await.map_err(|_| gone())?
     }
 }
 

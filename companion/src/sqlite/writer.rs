@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -11,6 +12,7 @@ use token::UnixTime;
 use tokio::sync::{oneshot, watch};
 
 use crate::clock::{Clock, Millis};
+use crate::metrics::Latency;
 use crate::store::{Outcome, StoreError};
 
 /// The most writes of one commit: the first of them waits for the last.
@@ -61,6 +63,7 @@ pub(super) struct Writer {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     count: AtomicU64,
+    latency: Arc<Latency>,
 }
 
 impl Writer {
@@ -70,6 +73,7 @@ impl Writer {
         clock: Clock,
         moved: watch::Sender<u64>,
         lost: Lost,
+        latency: Arc<Latency>,
     ) -> std::io::Result<Self> {
         let (jobs, waiting) = channel();
         let thread = thread::Builder::new()
@@ -85,6 +89,7 @@ impl Writer {
             jobs: Some(jobs),
             thread: Some(thread),
             count: AtomicU64::new(0),
+            latency,
         })
     }
 
@@ -110,7 +115,7 @@ impl Writer {
             .ok_or_else(gone)?
             .send(job)
             .map_err(|_| gone())?;
-        told.await.map_err(|_| gone())?
+        self.latency.write.time(told).await.map_err(|_| gone())?
     }
 }
 

@@ -22,7 +22,7 @@ pub trait SigningKeys: Send + Sync {
     async fn add_first_keys(&self, keys: Vec<SealedKey>) -> Outcome<()>;
 
     /// Puts these signing keys in the place of all that there are, as one change of the key set. They sign at once. Gives its number.
-    async fn replace_keys(&self, keys: Vec<SealedKey>) -> Outcome<u64>;
+    async fn replace_keys(&self, keys: Vec<SealedKey>, by: Client) -> Outcome<u64>;
 
     /// Adds keys and takes others out, as one change of the key set, if the set is still the one that the caller has read. Of several
     /// companions that want the same one does it. Gives its number; `None`: the set is another by now, and nothing was done.

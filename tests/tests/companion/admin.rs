@@ -10,7 +10,7 @@ use tests::companion::{Companion, Gateway};
 use tests::log;
 use tests::visitor::{Tokens, Visitor};
 
-use crate::{DAY, HOUR, companion_with_alice, events, is_alive, log_out, refusal, stored};
+use crate::{DAY, HOUR, claims, companion_with_alice, events, is_alive, log_out, refusal, stored};
 
 /// An operator with the token that the companion has made.
 struct Operator {
@@ -387,4 +387,142 @@ fn a_reset_feed_is_read_from_the_beginning_by_every_gateway() {
     assert_eq!(events(&companion, "feed_reset"), 1);
     let marks = "SELECT COUNT(*) FROM feed JOIN feed_head ON feed_head.number = feed.number AND feed_head.mark = feed.mark";
     assert_eq!(stored::<u32>(&companion, marks), 1);
+}
+
+/// PW-15, RV-02: a disabled account is out everywhere at once, with a receipt, and in again when it is enabled.
+#[test]
+fn a_disabled_account_is_out_at_once() {
+    let (companion, client, alice) = companion_with_alice();
+    let tokens = alice.login(&client).unwrap();
+    let mut gateway = Gateway::synced(&companion, 1, "60").unwrap();
+    let operator = Operator::of(&companion);
+    let path = format!("/accounts/{}", id(&operator.account(&alice)));
+    let receipt = operator.call("POST", &format!("{path}/disable"));
+    assert_eq!(
+        receipt.expect(202, "disabled").unwrap().json()["revocation"]["sessions"],
+        1
+    );
+    gateway.poll(0).unwrap();
+    assert!(gateway.revoked(&tokens.session).is_some());
+    assert!(!is_alive(&client, &tokens));
+    assert_eq!(
+        refusal(&alice.try_login(&client).unwrap()),
+        (401, "invalid_credentials".to_owned())
+    );
+    assert_eq!(operator.get(&path)["active"], false);
+    assert_eq!(
+        operator.call("POST", &format!("{path}/disable")).status,
+        200
+    );
+    let enabled = operator.call("POST", &format!("{path}/enable"));
+    assert_eq!(
+        enabled.expect(200, "enabled").unwrap().json()["active"],
+        true
+    );
+    assert!(is_alive(&client, &alice.login(&client).unwrap()));
+    assert!(!is_alive(&client, &tokens));
+    for (event, actor) in [("account_disabled", "admin"), ("account_enabled", "admin")] {
+        let query =
+            format!("SELECT COUNT(*) FROM audit WHERE event = '{event}' AND actor = '{actor}'");
+        assert!(stored::<u32>(&companion, &query) >= 1, "{event}");
+    }
+    let unknown = format!("/accounts/{}/disable", "0".repeat(32));
+    assert_eq!(operator.call("POST", &unknown).status, 404);
+}
+
+/// SE-06: a change of roles ends the sessions unless told otherwise; then tokens have the new ones from the next refresh on.
+#[test]
+fn a_change_of_roles_ends_the_sessions_unless_told_otherwise() {
+    let (companion, client, alice) = companion_with_alice();
+    let operator = Operator::of(&companion);
+    let path = format!("/admin/v1/accounts/{}/roles", id(&operator.account(&alice)));
+    let set = |body: Value| {
+        let request = operator
+            .client
+            .request("PUT", &path)
+            .bearer(&operator.token);
+        request.json(&body).send().unwrap()
+    };
+    let tokens = alice.login(&client).unwrap();
+    let kept = set(json!({ "roles": ["teller", "a:b"], "keep_sessions": true }));
+    assert_eq!(
+        kept.expect(200, "kept").unwrap().json(),
+        json!({ "revocation": null })
+    );
+    assert!(is_alive(&client, &tokens));
+    let refreshed = tokens.refresh(&client).unwrap();
+    assert_eq!(claims(&refreshed)["roles"], json!(["teller", "a:b"]));
+    let ended = set(json!({ "roles": [] }));
+    assert_eq!(
+        ended.expect(200, "ended").unwrap().json()["revocation"]["sessions"],
+        1
+    );
+    assert!(!is_alive(&client, &refreshed));
+    assert_eq!(claims(&alice.login(&client).unwrap()).get("roles"), None);
+    for bad in [
+        json!({}),
+        json!({ "roles": "teller" }),
+        json!({ "roles": ["a,b"] }),
+        json!({ "roles": [""] }),
+        json!({ "roles": ["a", "a"] }),
+        json!({ "roles": ["a"], "admin": true }),
+    ] {
+        assert_eq!(
+            refusal(&set(bad.clone())),
+            (400, "invalid_request".to_owned()),
+            "{bad}"
+        );
+    }
+}
+
+/// KR-01, KR-03: a new key is published before it signs; one that is removed takes its tokens with it, with a receipt.
+#[test]
+fn signing_keys_are_rotated_and_removed_by_an_operator() {
+    let (companion, client, alice) = companion_with_alice();
+    let operator = Operator::of(&companion);
+    let keys = || operator.get("/keys")["keys"].as_array().unwrap().clone();
+    let state = |kid: &str| {
+        let found = keys().into_iter().find(|key| key["kid"] == kid);
+        found.map(|key| key["state"].as_str().unwrap().to_owned())
+    };
+    let first = keys();
+    assert_eq!(first.len(), 2);
+    assert!(first.iter().all(|key| key["state"] == "signing"));
+    let tokens = alice.login(&client).unwrap();
+    companion.advance_seconds(60);
+    let rotated = operator
+        .call("POST", "/keys/rotate")
+        .expect(200, "rotated")
+        .unwrap();
+    let new = rotated.string("/kid");
+    assert_eq!(state(&new).as_deref(), Some("published"));
+    companion.advance_seconds(HOUR);
+    assert_eq!(state(&new).as_deref(), Some("signing"));
+    let access = first.iter().find(|key| key["use"] == "access").unwrap();
+    let old = access["kid"].as_str().unwrap();
+    if state(old).is_some() {
+        let removed = operator.call("DELETE", &format!("/keys/{old}"));
+        assert!(
+            removed.json()["revocation"]["id"].is_string(),
+            "{}",
+            removed.text()
+        );
+        assert_eq!(state(old), None);
+    }
+    assert!(!is_alive(&client, &tokens));
+    assert_eq!(operator.call("DELETE", &format!("/keys/{old}")).status, 404);
+    assert_eq!(
+        operator.call("POST", "/keys/rotate?use=everything").status,
+        400
+    );
+    let fresh = alice.login(&client).unwrap();
+    assert!(is_alive(&client, &fresh));
+    operator
+        .call("POST", "/keys/replace")
+        .expect(200, "replaced")
+        .unwrap();
+    assert!(!is_alive(&client, &fresh));
+    assert_eq!(keys().len(), 2);
+    let by = "SELECT COUNT(*) FROM audit WHERE event LIKE 'signing_key%' AND actor = 'admin'";
+    assert!(stored::<u32>(&companion, by) >= 2);
 }

@@ -69,7 +69,7 @@ fn the_command_ends_every_session_that_a_restored_backup_has_revived() {
     companion.resume().unwrap();
     let client = companion.client().unwrap();
     crate::log_out(&client, &ended);
-    let end_all = ["sessions", "end", "--all"];
+    let end_all = ["sessions", "end", "--all", "--direct"];
     // Not beside a running companion, whose store it is.
     assert!(
         !latchkey(companion.state(), &end_all, &[])

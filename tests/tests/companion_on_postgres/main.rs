@@ -18,6 +18,8 @@ mod authority;
 mod codes;
 #[path = "../companion/cookies.rs"]
 mod cookies;
+#[path = "../companion/commands.rs"]
+mod commands;
 #[path = "../companion/crash.rs"]
 mod crash;
 #[path = "../companion/devices.rs"]
@@ -30,6 +32,8 @@ mod events;
 mod factors;
 #[path = "../companion/feed.rs"]
 mod feed;
+#[path = "../companion/figures.rs"]
+mod figures;
 #[path = "../companion/hashing.rs"]
 mod hashing;
 #[path = "../companion/key_rotation.rs"]
@@ -82,6 +86,8 @@ mod sign_up;
 mod start;
 #[path = "../companion/step_up.rs"]
 mod step_up;
+#[path = "../companion/stopping.rs"]
+mod stopping;
 #[path = "../companion/strictness.rs"]
 mod strictness;
 #[path = "../companion/two_steps.rs"]

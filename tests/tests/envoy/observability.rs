@@ -112,20 +112,24 @@ fn every_panel_has_a_place_a_text_and_expressions() {
     assert!(dashboard().len() >= 20);
 }
 
-/// The shipped files ask only for what a real Envoy with the shipped configuration shows; every reason that they name is one.
+/// The shipped files ask only for what a real Envoy with the shipped configuration and its companion show; every reason and every event
+/// that they name is one.
 #[test]
-fn every_metric_of_alerts_and_dashboard_is_shown_by_envoy() {
+fn every_metric_of_alerts_and_dashboard_is_shown_by_envoy_or_by_the_companion() {
     let stack = Stack::start(Setup::on(Ports::free().unwrap())).unwrap();
     let admin = Client::new(stack.ports().envoy_admin).unwrap();
     let answer = admin.get("/stats/prometheus").send().unwrap();
-    let text = answer.expect(200, "figures").unwrap().text();
+    let mut text = answer.expect(200, "figures").unwrap().text();
+    let companion = Client::new(stack.ports().internal).unwrap();
+    let answer = companion.get("/metrics").send().unwrap();
+    text.push_str(&answer.expect(200, "the companion's").unwrap().text());
     let series: BTreeSet<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
     let mut missing = Vec::new();
     for Selector { metric, matchers } in all_selectors() {
-        let own = format!("{metric}{{");
+        let (with_labels, alone) = (format!("{metric}{{"), format!("{metric} "));
         let shown: Vec<_> = series
             .iter()
-            .filter(|line| line.starts_with(&own))
+            .filter(|line| line.starts_with(&with_labels) || line.starts_with(&alone))
             .collect();
         if shown.is_empty() {
             missing.push(metric.clone());

@@ -86,6 +86,13 @@ impl<'a> Parser<'a> {
             self.range()?;
             return self.must(word, ")");
         }
+        if word == "histogram_quantile" {
+            self.must(word, "(")?;
+            self.operand()?;
+            self.must(word, ",")?;
+            self.expression()?;
+            return self.must(word, ")");
+        }
         if OF_INSTANT.contains(&word) {
             self.must(word, "(")?;
             self.expression()?;

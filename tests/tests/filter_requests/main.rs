@@ -1,5 +1,6 @@
 //! What the built filter does with any request, where a row of the table (`decisions`) cannot tell it.
 
+mod matching;
 mod paths;
 
 use tests::gateway::{config, page};

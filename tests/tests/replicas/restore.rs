@@ -69,7 +69,8 @@ fn a_database_put_back_under_running_companions_hands_out_numbers_again_and_skip
         ("LATCHKEY_STORE__KIND", "postgres"),
         ("LATCHKEY_STORE__URL_FILE", url.to_str().unwrap()),
     ];
-    let printed = latchkey(stack.folder(), &["sessions", "end", "--all"], &variables).unwrap();
+    let end_all = ["sessions", "end", "--all", "--direct"];
+    let printed = latchkey(stack.folder(), &end_all, &variables).unwrap();
     let printed = printed.expect().unwrap();
     assert!(printed.starts_with("4 sessions ended"), "{printed}");
     let last = alice.login(&companions[0]).unwrap();
@@ -93,7 +94,8 @@ fn replaced_signing_keys_are_in_force_at_every_replica_and_gateway() {
         ("LATCHKEY_STORE__KIND", "postgres"),
         ("LATCHKEY_STORE__URL_FILE", url.to_str().unwrap()),
     ];
-    let printed = latchkey(stack.folder(), &["keys", "replace"], &variables).unwrap();
+    let replace = ["keys", "replace", "--direct"];
+    let printed = latchkey(stack.folder(), &replace, &variables).unwrap();
     printed.expect().unwrap();
     tests::watch::wait_for(
         "the gateways to have the new keys",

@@ -257,7 +257,7 @@ pub async fn the_first_keys_sign_at_once(bench: &Bench) {
     bench.clock.advance(DAY);
     let number = bench
         .store
-        .replace_keys(crate::bench::key_set("second"))
+        .replace_keys(crate::bench::key_set("second"), Client::default())
         .await
         .unwrap();
     assert_eq!(number, 2);
