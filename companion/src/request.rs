@@ -105,6 +105,10 @@ async fn collect(mut body: Body) -> Result<Vec<u8>, ApiError> {
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let value =
         token::strict_json(body).map_err(|_| ApiError::Invalid("The body is not strict JSON."))?;
+    // Else an array of the members' values, in their order, would be taken for the object.
+    if !value.is_object() {
+        return Err(ApiError::Invalid("The body must be a JSON object."));
+    }
     serde_json::from_value(value).map_err(|_| {
         ApiError::Invalid(
             "The body lacks a member, has one of the wrong type, or one that is unknown.",
