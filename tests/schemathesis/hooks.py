@@ -1,82 +1,63 @@
 """What schemathesis must know beyond the OpenAPI document: how to come by credentials, and what no answer may tell.
 
-LATCHKEY_PUBLIC is the address of the public listener, LATCHKEY_STATE the companion's state directory, with its mail and its tokens. With
-LATCHKEY_ANONYMOUS no call says who it is.
+LATCHKEY_PUBLIC is the address of the public listener, LATCHKEY_STATE the companion's state directory, with its mail and its tokens,
+LATCHKEY_TIME the time by its clock. With LATCHKEY_ANONYMOUS no call says who it is.
 """
 
 import itertools
 import os
-import pathlib
 import re
 import threading
-import time
 
-import requests
 import schemathesis
 
-PUBLIC = os.environ["LATCHKEY_PUBLIC"]
-STATE = pathlib.Path(os.environ["LATCHKEY_STATE"])
-PASSWORD = "tangled orbit 84 lantern"
-# After these a session, or the account, is no more what it was: each of their calls gets a person of its own.
-ENDING = {"log_out", "end_sessions"}
-NUMBERS = itertools.count()
-CALLS = itertools.count()
+import people
+
 ANONYMOUS = "LATCHKEY_ANONYMOUS" in os.environ
+CALLS = itertools.count()
+# After these a session, or a person, is no more what it was: each of them has a caller of its own, and another one when it is done.
+ENDING = {"log_out", "end_sessions", "end_session"}
+CHANGING = {
+    "change_email",
+    "change_password",
+    "confirm_totp",
+    "delete_account",
+    "enrol_totp",
+    "remove_totp",
+    "replace_recovery_codes",
+}
 
 
-def call(method, path, token=None, **body):
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    answer = requests.request(method, PUBLIC + path, json=body, headers=headers, timeout=30)
-    answer.raise_for_status()
-    return answer.json()
-
-
-def code_for(email):
-    """The six digits of the newest mail to that address."""
-    folder = STATE / "mail"
-    for _ in range(400):
-        mails = [mail.read_text() for mail in sorted(folder.glob("*.eml"), key=lambda mail: mail.stat().st_mtime_ns)]
-        for mail in reversed([mail for mail in mails if f"<{email}>" in mail or f"To: {email}" in mail]):
-            return re.search(r"(?<![0-9A-Za-z])[0-9]{6}(?![0-9A-Za-z])", mail.split("\n\n", 1)[1]).group()
-        time.sleep(0.05)
-    raise RuntimeError(f"no mail to {email}")
-
-
-class Person:
-    """Somebody with an account."""
-
-    def __init__(self):
-        self.email = new_address()
-        challenge = call("POST", "/auth/v1/accounts", email=self.email, password=PASSWORD)["challenge_id"]
-        call("POST", f"/auth/v1/challenges/{challenge}/verify", code=code_for(self.email))
-
-    def log_in(self):
-        return call("POST", "/auth/v1/sessions", email=self.email, password=PASSWORD)
-
-
-def new_address():
-    return f"person{next(NUMBERS)}@example.com"
-
-
-class Reader:
-    """The person whose one session is used by all calls that end nothing."""
+class Callers:
+    """The session that each call is made with: the operations of ENDING and CHANGING have their own, all others share one."""
 
     lock = threading.RLock()
-    person = None
-    token = None
+    reader = None
+    sessions = {}
 
     @classmethod
-    def tokens(cls):
-        """Those of a new session."""
+    def session(cls, name):
+        key = name if name in ENDING | CHANGING else None
         with cls.lock:
-            cls.person = cls.person or Person()
-            return cls.person.log_in()
+            if key not in cls.sessions:
+                cls.sessions[key] = cls.new(name)
+            return cls.sessions[key]
 
     @classmethod
-    def access_token(cls):
+    def new(cls, name):
+        if name in CHANGING:
+            session = people.Person().log_in()
+            session.step_up()
+            if name in {"confirm_totp", "remove_totp", "replace_recovery_codes"}:
+                session.enrol(and_confirm=name != "confirm_totp")
+            return session
+        cls.reader = cls.reader or people.Person()
+        return cls.reader.log_in()
+
+    @classmethod
+    def forget(cls, access_token):
         with cls.lock:
-            cls.token = cls.token or cls.tokens()["access_token"]
-            return cls.token
+            cls.sessions = {key: session for key, session in cls.sessions.items() if session.access != access_token}
 
 
 @schemathesis.auth(refresh_interval=None)
@@ -89,13 +70,11 @@ class Credential:
         schemes = {name for kinds in case.operation.definition.raw["security"] for name in kinds}
         for name in ("gateway", "admin"):
             if f"{name}_token" in schemes:
-                return (STATE / f"{name}.token").read_text().strip()
+                return (people.STATE / f"{name}.token").read_text().strip()
         if name_of(case) == "log_out" and isinstance(case.body, dict) and case.body.get("refresh_token"):
             # Tokens of two sessions in one logout are refused, and no schema says which belong together.
             return None
-        if name_of(case) in ENDING:
-            return Reader.tokens()["access_token"]
-        return Reader.access_token()
+        return Callers.session(name_of(case)).access
 
     def set(self, case, token, context):
         case.headers["Authorization"] = f"Bearer {token}"
@@ -107,9 +86,12 @@ def name_of(case):
 
 @schemathesis.hook
 def after_call(context, case, response):
-    """Some calls end a session that they found in a list."""
-    if response.status_code == 401 and response.request.headers.get("Authorization") == f"Bearer {Reader.token}":
-        Reader.token = None
+    """A caller that is not any more what it was is not used again. Some calls end a session that they found in a list."""
+    scheme, _, token = response.request.headers.get("Authorization", "").partition(" ")
+    is_done = response.status_code < 300 and name_of(case) in ENDING | CHANGING
+    is_over = response.status_code == 401 and b'"invalid_token"' in response.content
+    if is_done or is_over:
+        Callers.forget(token)
 
 
 @schemathesis.hook
@@ -130,34 +112,85 @@ def shorten(case):
 
 
 def real_sign_up(case):
-    case.body = {"email": new_address(), "password": PASSWORD}
+    case.body = {"email": people.new_address(), "password": people.PASSWORD}
 
 
 def real_challenge(case):
-    email = new_address()
-    case.path_parameters["id"] = call("POST", "/auth/v1/accounts", email=email, password=PASSWORD)["challenge_id"]
+    email, challenge = people.sign_up()
+    case.path_parameters["id"] = challenge
     return email
 
 
 def real_code(case):
-    case.body = {"code": code_for(real_challenge(case))}
+    """Of each purpose in turn."""
+    purpose = next(PURPOSES)
+    if purpose == "activation":
+        case.body = {"code": people.code_for(real_challenge(case))}
+        return
+    person = people.Person()
+    if purpose == "recovery":
+        challenge, code = person.challenge(purpose="recovery", email=person.email)
+        case.body = {"code": code, "new_password": people.PASSWORD + "!"}
+    elif purpose == "step_up":
+        session = person.log_in()
+        case.headers["Authorization"] = f"Bearer {session.access}"
+        challenge, code = session.challenge()
+        case.body = {"code": code}
+    else:
+        session = person.log_in()
+        session.step_up()
+        session.enrol()
+        challenge = person.log_in_with_app()
+        case.body = {"code": session.app_code(later=1)}
+    case.path_parameters["id"] = challenge
+
+
+PURPOSES = itertools.cycle(["activation", "recovery", "step_up", "login"])
 
 
 def real_login(case):
-    Reader.access_token()
-    case.body = {"email": Reader.person.email, "password": PASSWORD}
+    case.body = {"email": people.Person().email, "password": people.PASSWORD}
+    case.body["delivery"] = next(DELIVERIES)
+
+
+DELIVERIES = itertools.cycle(["body", "cookie"])
 
 
 def real_refresh(case):
-    case.body = {"refresh_token": Reader.tokens()["refresh_token"]}
+    case.body = {"refresh_token": people.Person().log_in().refresh}
+
+
+def real_form(case):
+    case.body = {"grant_type": "refresh_token", "refresh_token": people.Person().log_in().refresh, "client_id": "latchkey"}
+
+
+def real_reauthentication(case):
+    case.body = {"password": people.PASSWORD}
+
+
+def real_password(case):
+    case.body = {"current_password": people.PASSWORD, "new_password": people.PASSWORD + "!"}
+
+
+def real_address(case):
+    case.body = {"email": people.new_address()}
+
+
+def real_confirmation(case):
+    case.body = {"code": Callers.session("confirm_totp").app_code()}
 
 
 REAL = {
-    "sign_up": real_sign_up,
-    "resend_code": real_challenge,
-    "verify_code": real_code,
+    "change_email": real_address,
+    "change_password": real_password,
+    "confirm_totp": real_confirmation,
     "log_in": real_login,
+    "oauth_token": real_form,
+    "reauthenticate": real_reauthentication,
     "refresh": real_refresh,
+    "resend_code": real_challenge,
+    "sign_up": real_sign_up,
+    "verify_code": real_code,
 }
 
 

@@ -51,6 +51,7 @@ fn explore(listener: Listener, examples: u32, variables: &[(&str, &str)]) {
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("LATCHKEY_PUBLIC", &public)
         .env("LATCHKEY_STATE", companion.state())
+        .env("LATCHKEY_TIME", companion.now().to_string())
         .envs(variables.iter().copied())
         .output()
         .unwrap();
