@@ -105,7 +105,8 @@ async fn activation(
     };
     if is_registered(write, email).await? {
         add_sign_up(write, wanted, challenge, email, None).await?;
-        return send(write, wanted, email, Mail::AlreadyRegistered, None).await;
+        let told = Told::By(Mail::AlreadyRegistered);
+        return instead_of_code(write, wanted, challenge, email, told).await;
     }
     let pending = match &wanted.password_hash {
         Some(own) => vec![own.clone()],
@@ -114,7 +115,8 @@ async fn activation(
     match pending.as_slice() {
         [] => {
             add_sign_up(write, wanted, challenge, email, None).await?;
-            Ok(Prepared::Nothing)
+            let told = Told::Nothing(Purpose::Activation);
+            instead_of_code(write, wanted, challenge, email, told).await
         }
         // One that an earlier try has mailed still opens while this one waits: its owner has no other.
         [password_hash] => {
@@ -125,7 +127,8 @@ async fn activation(
         // PW-18: a code that activated a stranger's sign-up would open the account to the stranger's password.
         [_, _, ..] => {
             add_sign_up(write, wanted, challenge, email, None).await?;
-            send(write, wanted, email, Mail::SignUpAgain, None).await
+            let told = Told::By(Mail::SignUpAgain);
+            instead_of_code(write, wanted, challenge, email, told).await
         }
     }
 }
@@ -163,7 +166,10 @@ async fn recovery(
     add_challenge(write, wanted, challenge, purpose, account, email).await?;
     match account {
         Some(_) => send_code(write, wanted, challenge, purpose, account, email, code).await,
-        None => Ok(Prepared::Nothing),
+        None => {
+            let told = Told::Nothing(purpose);
+            instead_of_code(write, wanted, challenge, email, told).await
+        }
     }
 }
 
@@ -271,7 +277,8 @@ async fn resend(
     let to = match purpose {
         Purpose::Activation if get(&row, "is_sign_up")? => {
             if is_registered(write, &email).await? {
-                return send(write, wanted, &email, Mail::AlreadyRegistered, None).await;
+                let told = Told::By(Mail::AlreadyRegistered);
+                return instead_of_code(write, wanted, challenge, &email, told).await;
             }
             email
         }
@@ -289,11 +296,16 @@ async fn resend(
                 return Ok(Prepared::Nothing);
             };
             if is_registered(write, &new_email).await? {
-                return send(write, wanted, &new_email, Mail::AddressTaken, None).await;
+                let told = Told::By(Mail::AddressTaken);
+                return instead_of_code(write, wanted, challenge, &new_email, told).await;
             }
             new_email
         }
-        _ => return Ok(Prepared::Nothing),
+        Purpose::Activation | Purpose::Recovery => {
+            let told = Told::Nothing(purpose);
+            return instead_of_code(write, wanted, challenge, &email, told).await;
+        }
+        Purpose::Login => return Ok(Prepared::Nothing),
     };
     send_code(write, wanted, challenge, purpose, account, &to, code).await
 }
@@ -329,6 +341,44 @@ async fn send_code(
         write.db.execute(SET, arguments).await?;
     }
     Ok(prepared)
+}
+
+/// What happens where no code may go out.
+#[derive(Clone, Copy)]
+enum Told {
+    /// Another mail.
+    By(Mail),
+    /// No mail, at the pace of those with a code for that purpose.
+    Nothing(Purpose),
+}
+
+/// ER-02: the challenge lives on as if a code had gone out. Else an answer, or the time of one, would tell that none has.
+async fn instead_of_code(
+    write: &Write<'_>,
+    wanted: &Wanted,
+    challenge: ChallengeId,
+    to: &str,
+    told: Told,
+) -> Outcome<Prepared> {
+    let mail = match told {
+        Told::By(mail) => mail,
+        Told::Nothing(purpose) => match purpose.mail(false) {
+            Some(mail) => mail,
+            None => return Ok(Prepared::Nothing),
+        },
+    };
+    let prepared = send(write, wanted, to, mail, None).await?;
+    if !matches!(prepared, Prepared::Send { .. }) {
+        return Ok(prepared);
+    }
+    let live_on = "UPDATE challenges SET expires_at = $2, mailed_at = $3 WHERE id = $1";
+    let id = challenge.as_bytes().as_slice();
+    let arguments: Arguments<'_> = &[&id, &wanted.expires_at.0, &write.now.0];
+    write.db.execute(live_on, arguments).await?;
+    match told {
+        Told::By(_) => Ok(prepared),
+        Told::Nothing(_) => Ok(Prepared::Nothing),
+    }
 }
 
 /// The mail, unless one like it went to that account (without one: to that address) less than a minute ago: then the errand waits.

@@ -111,7 +111,13 @@ fn activation(
     };
     if is_registered(write, email)? {
         add_sign_up(write, row, challenge, email, None)?;
-        return send(write, row, email, Mail::AlreadyRegistered, None);
+        return instead_of_code(
+            write,
+            row,
+            challenge,
+            email,
+            Told::By(Mail::AlreadyRegistered),
+        );
     }
     let pending = match &row.password_hash {
         Some(own) => vec![own.clone()],
@@ -120,7 +126,13 @@ fn activation(
     match pending.as_slice() {
         [] => {
             add_sign_up(write, row, challenge, email, None)?;
-            Ok(Prepared::Nothing)
+            instead_of_code(
+                write,
+                row,
+                challenge,
+                email,
+                Told::Nothing(Purpose::Activation),
+            )
         }
         // One that an earlier try has mailed still opens while this one waits: its owner has no other.
         [password_hash] => {
@@ -138,7 +150,7 @@ fn activation(
         // PW-18: a code that activated a stranger's sign-up would open the account to the stranger's password.
         [_, _, ..] => {
             add_sign_up(write, row, challenge, email, None)?;
-            send(write, row, email, Mail::SignUpAgain, None)
+            instead_of_code(write, row, challenge, email, Told::By(Mail::SignUpAgain))
         }
     }
 }
@@ -185,7 +197,13 @@ fn recovery(
             let purpose = Purpose::Recovery;
             send_code(write, row, challenge, purpose, Some(account), email, code)
         }
-        None => Ok(Prepared::Nothing),
+        None => instead_of_code(
+            write,
+            row,
+            challenge,
+            email,
+            Told::Nothing(Purpose::Recovery),
+        ),
     }
 }
 
@@ -315,7 +333,8 @@ fn resend(
     let (account, to) = match found.purpose {
         Some(Purpose::Activation) if found.is_sign_up => {
             if is_registered(write, &found.email)? {
-                return send(write, row, &found.email, Mail::AlreadyRegistered, None);
+                let told = Told::By(Mail::AlreadyRegistered);
+                return instead_of_code(write, row, challenge, &found.email, told);
             }
             (None, found.email)
         }
@@ -334,9 +353,14 @@ fn resend(
                 return Ok(Prepared::Nothing);
             };
             if is_registered(write, &new_email)? {
-                return send(write, row, &new_email, Mail::AddressTaken, None);
+                let told = Told::By(Mail::AddressTaken);
+                return instead_of_code(write, row, challenge, &new_email, told);
             }
             (found.account, new_email)
+        }
+        Some(purpose @ (Purpose::Activation | Purpose::Recovery)) => {
+            let told = Told::Nothing(purpose);
+            return instead_of_code(write, row, challenge, &found.email, told);
         }
         _ => return Ok(Prepared::Nothing),
     };
@@ -377,6 +401,44 @@ fn send_code(
         )?;
     }
     Ok(prepared)
+}
+
+/// What happens where no code may go out.
+#[derive(Clone, Copy)]
+enum Told {
+    /// Another mail.
+    By(Mail),
+    /// No mail, at the pace of those with a code for that purpose.
+    Nothing(Purpose),
+}
+
+/// ER-02: the challenge lives on as if a code had gone out. Else an answer, or the time of one, would tell that none has.
+fn instead_of_code(
+    write: &Write<'_>,
+    row: &Row,
+    challenge: ChallengeId,
+    to: &str,
+    told: Told,
+) -> rusqlite::Result<Prepared> {
+    let mail = match told {
+        Told::By(mail) => mail,
+        Told::Nothing(purpose) => match purpose.mail(false) {
+            Some(mail) => mail,
+            None => return Ok(Prepared::Nothing),
+        },
+    };
+    let prepared = send(write, row, to, mail, None)?;
+    if !matches!(prepared, Prepared::Send { .. }) {
+        return Ok(prepared);
+    }
+    write.db.execute(
+        "UPDATE challenges SET expires_at = ?2, mailed_at = ?3 WHERE id = ?1",
+        params![challenge.as_bytes(), row.expires_at.0, write.now.0],
+    )?;
+    match told {
+        Told::By(_) => Ok(prepared),
+        Told::Nothing(_) => Ok(Prepared::Nothing),
+    }
 }
 
 /// The mail, unless one like it went to that account (without one: to that address) less than a minute ago: then the errand waits.
