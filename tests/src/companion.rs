@@ -284,6 +284,11 @@ impl Companion {
         Ok(client.recorded_in(&self.record))
     }
 
+    /// The port of the public listener.
+    pub fn public_port(&self) -> u16 {
+        self.port(|running| running.public)
+    }
+
     /// A caller of the internal listener.
     ///
     /// # Errors

@@ -45,6 +45,7 @@ mod reuse;
 mod secrets;
 mod sessions;
 mod sign_up;
+mod slow;
 mod standard_clients;
 mod start;
 mod step_up;
