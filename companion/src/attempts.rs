@@ -13,7 +13,8 @@ use crate::credentials::Credentials;
 use crate::device::Device;
 use crate::email::Email;
 use crate::error::ApiError;
-use crate::store::{Account, Name, StoreError};
+use crate::event::Event;
+use crate::store::{Account, Client, Name, StoreError};
 use crate::throttle::Closed;
 
 /// What somebody is told to wait after too many failures in a row: no wait helps, but nobody is to know that an account is closed for
@@ -28,6 +29,20 @@ pub struct Attempt(Name);
 /// # Errors
 /// [`ApiError::RateLimited`]: it must not be made.
 pub async fn reserve(
+    app: &App,
+    email: Option<&Email>,
+    account: Option<&Account>,
+    credentials: &Credentials,
+    by: &Client,
+) -> Result<Attempt, ApiError> {
+    let attempt = in_a_lane(app, email, account, credentials).await;
+    if let Err(ApiError::RateLimited(_)) = &attempt {
+        app.tell(by, Event::failed("login_delayed"));
+    }
+    attempt
+}
+
+async fn in_a_lane(
     app: &App,
     email: Option<&Email>,
     account: Option<&Account>,

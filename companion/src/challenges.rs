@@ -125,12 +125,14 @@ pub async fn new_challenge(
     taken.extend(outbox::mail_limits(
         &app.vault, limits, purpose, account, email,
     ));
+    let challenge = entropy::challenge_id();
+    taken.push(per_challenge(&app, challenge));
     if account.is_some() {
         app.take_from_owner(taken).await?;
     } else {
         app.take(taken).await?;
     }
-    request_code(&app, entropy::challenge_id(), wish).await
+    request_code(&app, challenge, wish).await
 }
 
 /// A new code under the same challenge.
@@ -143,15 +145,19 @@ pub async fn resend(
     caller: Caller,
 ) -> Result<(StatusCode, Answer<Challenged>), ApiError> {
     let challenge: ChallengeId = challenge.parse().map_err(|_| ApiError::NotFound)?;
-    let (name, limit) = (
-        "resend_per_challenge",
-        app.settings.limits.resend_per_challenge,
-    );
     // A challenge that was never given out is limited as one that was.
-    let per_challenge = app.limit(name, &challenge.to_string(), limit);
-    app.take(vec![mail_per_address(&app, &caller), per_challenge])
-        .await?;
+    let taken = vec![
+        mail_per_address(&app, &caller),
+        per_challenge(&app, challenge),
+    ];
+    app.take(taken).await?;
     request_code(&app, challenge, Wish::Resend).await
+}
+
+/// Codes of one challenge, its first included.
+pub fn per_challenge(app: &App, challenge: ChallengeId) -> (Name, Limit) {
+    let limit = app.settings.limits.resend_per_challenge;
+    app.limit("resend_per_challenge", &challenge.to_string(), limit)
 }
 
 /// Mail that is asked for from one address. Outer limits first: a refused one never draws on an inner budget.
@@ -198,6 +204,10 @@ pub struct Code {
 #[derive(ToSchema)]
 #[schema(as = Verified)]
 #[serde(untagged)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "says what there is in the document; no value of it is ever made"
+)]
 pub enum Opened {
     /// To an activation and a change of address.
     Done(Verified),

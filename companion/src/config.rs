@@ -285,9 +285,6 @@ impl Settings {
     /// # Errors
     /// Names the key.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let within = |span: Span, least: u64, most: u64| {
-            (Duration::from_secs(least)..=Duration::from_secs(most)).contains(&span.get())
-        };
         let is_name = |text: &str| {
             !text.is_empty()
                 && !text.contains('*')
@@ -344,6 +341,16 @@ impl Settings {
         self.keys.check()?;
         roles::check(self)?;
         clients::check(self)?;
+        self.check_lifetimes()?;
+        let least = self.passwords.least_characters;
+        demand(
+            (password::LEAST_CHARACTERS..=128).contains(&least),
+            "passwords.least_characters",
+            "must lie between 8 and 128",
+        )
+    }
+
+    fn check_lifetimes(&self) -> Result<(), ConfigError> {
         let (tokens, sessions) = (&self.tokens, &self.sessions);
         demand(
             within(tokens.access_lifetime, 30, 900),
@@ -386,12 +393,6 @@ impl Settings {
             (1..=10_000).contains(&sessions.most_per_account),
             "sessions.most_per_account",
             "must lie between 1 and 10000",
-        )?;
-        let least = self.passwords.least_characters;
-        demand(
-            (password::LEAST_CHARACTERS..=128).contains(&least),
-            "passwords.least_characters",
-            "must lie between 8 and 128",
         )
     }
 }
@@ -416,6 +417,10 @@ impl Store {
             "must lie between 2 and 200",
         )
     }
+}
+
+fn within(span: Span, least: u64, most: u64) -> bool {
+    (Duration::from_secs(least)..=Duration::from_secs(most)).contains(&span.get())
 }
 
 fn demand(holds: bool, key: &str, what: &str) -> Result<(), ConfigError> {

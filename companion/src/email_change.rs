@@ -8,7 +8,9 @@ use token::ChallengeId;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::challenges::{Challenged, Verified, mail_per_address, request_code, right_code};
+use crate::challenges::{
+    Challenged, Verified, mail_per_address, per_challenge, request_code, right_code,
+};
 use crate::code::Purpose;
 use crate::email::Email;
 use crate::entropy;
@@ -51,13 +53,15 @@ pub async fn change_email(
         Some(owner.account),
         new_email.as_str(),
     ));
+    let challenge = entropy::challenge_id();
+    taken.push(per_challenge(&app, challenge));
     app.take_from_owner(taken).await?;
     let wish = Wish::EmailChange {
         account: owner.account,
         session: owner.session,
         new_email,
     };
-    request_code(&app, entropy::challenge_id(), wish).await
+    request_code(&app, challenge, wish).await
 }
 
 /// Enters the code, in the session that asked for it.

@@ -70,7 +70,14 @@ pub async fn log_in(
         Some(email) => app.store.account(email).await?,
         None => None,
     };
-    let attempt = attempts::reserve(&app, email.as_ref(), account.as_ref(), &credentials).await?;
+    let attempt = attempts::reserve(
+        &app,
+        email.as_ref(),
+        account.as_ref(),
+        &credentials,
+        &caller.client(),
+    )
+    .await?;
     let known = account.as_ref().map(|account| account.id);
     let account = account.filter(|account| account.is_active);
     let stored = account

@@ -34,7 +34,6 @@ const EVENTS: [&str; 13] = [
 /// The counts of one companion, from its start on.
 pub struct Metrics {
     events: Mutex<BTreeMap<&'static str, u64>>,
-    limits: Mutex<BTreeMap<&'static str, u64>>,
     answers: [AtomicU64; 5],
     /// From the commit of a revocation until no gateway accepts its tokens any more, where a caller has waited for that.
     pub revocation: Histogram,
@@ -44,7 +43,6 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             events: Mutex::new(EVENTS.map(|name| (name, 0)).into()),
-            limits: Mutex::default(),
             answers: Default::default(),
             revocation: Histogram::default(),
         }
@@ -55,11 +53,6 @@ impl Metrics {
     /// One more event of that name.
     pub fn count_event(&self, name: &'static str) {
         count(&self.events, name);
-    }
-
-    /// That limit has refused somebody.
-    pub fn count_limit(&self, name: &'static str) {
-        count(&self.limits, name);
     }
 
     /// An answer with that status.

@@ -80,7 +80,14 @@ async fn shown(
     current: Password,
     account: Account,
 ) -> Result<String, ApiError> {
-    let attempt = attempts::reserve(app, Some(email), Some(&account), credentials).await?;
+    let attempt = attempts::reserve(
+        app,
+        Some(email),
+        Some(&account),
+        credentials,
+        &caller.client(),
+    )
+    .await?;
     let stored = account.password_hash;
     let verdict = app.hasher.judge(current, Some(stored.clone())).await;
     match verdict.map(|verdict| verdict.is_right()) {

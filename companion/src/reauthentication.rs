@@ -51,7 +51,14 @@ pub async fn reauthenticate(
     let account = account.ok_or(ApiError::InvalidToken)?;
     // The same budget as at login: a stolen token buys no guesses at the password.
     let email = Email::parse(&account.email);
-    let attempt = attempts::reserve(&app, email.as_ref(), Some(&account), &credentials).await?;
+    let attempt = attempts::reserve(
+        &app,
+        email.as_ref(),
+        Some(&account),
+        &credentials,
+        &caller.client(),
+    )
+    .await?;
     let stored = Some(account.password_hash.clone());
     match app.hasher.judge(password, stored).await {
         Ok(verdict) if verdict.is_right() => {}

@@ -22,8 +22,8 @@ use tracing::Instrument as _;
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::origin;
 use crate::metrics;
+use crate::origin;
 use crate::request::{client_address, peer};
 use crate::request_id::{RequestId, X_REQUEST_ID};
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::challenges::{Challenged, mail_per_address, request_code};
+use crate::challenges::{Challenged, mail_per_address, per_challenge, request_code};
 use crate::code::Purpose;
 use crate::email::Email;
 use crate::entropy;
@@ -52,6 +52,8 @@ pub async fn sign_up(
         None,
         email.as_str(),
     ));
+    let challenge = entropy::challenge_id();
+    taken.push(per_challenge(&app, challenge));
     app.take(taken).await?;
     // Hashed for a known address too: the same work, the same time (PW-10).
     let password_hash = app.hasher.hash(password).await?;
@@ -59,7 +61,7 @@ pub async fn sign_up(
         email,
         password_hash,
     };
-    request_code(&app, entropy::challenge_id(), wish).await
+    request_code(&app, challenge, wish).await
 }
 
 /// New passwords that are looked at, good or bad.

@@ -28,7 +28,7 @@ enum Use {
 
 impl Use {
     #[cfg(test)]
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::RefreshMac,
         Self::CodeMac,
         Self::RecoveryCodeMac,

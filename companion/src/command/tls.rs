@@ -16,6 +16,7 @@ use rustls::{
 
 /// How the listener is known, and how this program shows who it is.
 #[derive(clap::Args)]
+#[expect(clippy::struct_field_names, reason = "the names of the arguments")]
 pub(crate) struct TlsArguments {
     /// The authorities that may have signed the internal listener's certificate, as PEM. Without it the certificate must be the
     /// one that the configuration names.

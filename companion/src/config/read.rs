@@ -317,6 +317,10 @@ mod tests {
                 "{file}: {error}"
             );
         }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused() {
         assert!(with(Some("this is no TOML"), &[]).is_err());
         let error = with(None, &[("LATCHKEY_TRUSTED_HOPS", "many")])
             .map(|_| ())

@@ -46,13 +46,6 @@ fn counted(app: &App, text: &mut Text) {
         "event",
         &metrics.events,
     );
-    each(
-        text,
-        "latchkey_companion_limit_hits_total",
-        "Requests that a limit has refused.",
-        "limit",
-        &metrics.limits,
-    );
     let name = "latchkey_companion_answers_total";
     text.family(name, COUNTER, "Answers of both listeners.");
     for (answers, class) in metrics

@@ -12,13 +12,16 @@ use std::process::ExitCode;
 use tests::fault::Fault;
 use tests::watch::Stopwatch;
 
+/// Whether its bounds hold.
+type Part = fn() -> Result<bool, Fault>;
+
 fn main() -> ExitCode {
     let watch = Stopwatch::start();
     let wanted: Vec<_> = std::env::args()
         .skip(1)
         .filter(|name| !name.starts_with('-'))
         .collect();
-    let parts: [(&str, fn() -> Result<bool, Fault>); 2] = [
+    let parts: [(&str, Part); 2] = [
         ("enumeration", enumeration::run),
         ("overload", overload::run),
     ];

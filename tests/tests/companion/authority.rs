@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 /// An authority, and the folder that its files lie in.
 pub(crate) struct Authority<'a> {
@@ -26,6 +26,10 @@ impl<'a> Authority<'a> {
     pub(crate) fn new(folder: &'a Path, name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Under a name of its own: what has the name of its issuer counts as self-signed, to Envoy's TLS at least.
+        params
+            .distinguished_name
+            .push(DnType::CommonName, format!("{name} authority"));
         let key = KeyPair::generate().unwrap();
         let root = params.self_signed(&key).unwrap();
         let file = folder.join(format!("{name}-ca.pem"));

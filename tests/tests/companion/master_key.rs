@@ -57,7 +57,7 @@ fn a_master_key_is_rotated_without_a_lost_session_and_its_removal_kills_its_toke
     let second = key_file(&companion, "second.key", 2);
     let gateway = Gateway::synced(&companion, 1, "60").unwrap();
 
-    let client = restart(&mut companion, second.clone(), &[first.clone()]);
+    let client = restart(&mut companion, second.clone(), std::slice::from_ref(&first));
     assert!(is_alive(&client, &access));
     // The parent within the grace gets the same successor, which the new version has made.
     let used_before = used.clone();
@@ -98,14 +98,14 @@ fn a_new_master_key_can_be_known_before_it_is_used() {
     let tokens = alice.login(&client).unwrap();
     let first = companion.state().join("master.key");
     let second = key_file(&companion, "second.key", 2);
-    let client = restart(&mut companion, first.clone(), &[second.clone()]);
+    let client = restart(&mut companion, first.clone(), std::slice::from_ref(&second));
     let tokens = tokens.refresh(&client).unwrap();
     await_sealed(&companion, 1);
     // Made with the second by a replica that is a step further.
-    let client = restart(&mut companion, second.clone(), &[first.clone()]);
+    let client = restart(&mut companion, second.clone(), std::slice::from_ref(&first));
     let tokens = tokens.refresh(&client).unwrap();
     await_sealed(&companion, 2);
-    let client = restart(&mut companion, first.clone(), &[second.clone()]);
+    let client = restart(&mut companion, first.clone(), std::slice::from_ref(&second));
     let tokens = tokens.refresh(&client).unwrap();
     // Three are tried.
     let third = key_file(&companion, "third.key", 3);

@@ -16,10 +16,10 @@ mod answers;
 mod authority;
 #[path = "../companion/codes.rs"]
 mod codes;
-#[path = "../companion/cookies.rs"]
-mod cookies;
 #[path = "../companion/commands.rs"]
 mod commands;
+#[path = "../companion/cookies.rs"]
+mod cookies;
 #[path = "../companion/crash.rs"]
 mod crash;
 #[path = "../companion/devices.rs"]
@@ -58,8 +58,6 @@ mod master_key;
 mod oauth;
 #[path = "../companion/origins.rs"]
 mod origins;
-#[path = "../companion/overload.rs"]
-mod overload;
 #[path = "../companion/pending.rs"]
 mod pending;
 #[path = "../companion/polls.rs"]

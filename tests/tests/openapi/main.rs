@@ -4,3 +4,4 @@
 mod document;
 mod exploration;
 mod looking;
+mod reference;

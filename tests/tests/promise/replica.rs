@@ -221,6 +221,7 @@ impl Replica {
                 at: now.wall,
                 history: asked.history(),
                 gateways: store.gateways(self.registry.next_read()),
+                forgotten: Vec::new(),
             },
         }
     }
