@@ -6,7 +6,7 @@
 //!   [`StoreError`] or the process ends; never `Ok`.
 //! - Times that decide come from the store's clock, read inside the transaction.
 //! - Feed numbers are given in commit order, each with a random mark. What ends sessions gives each of them a number in the same
-//!   transaction, and [`Store::feed_moved`] tells of it afterwards.
+//!   transaction, and [`FeedRows::feed_moved`] tells of it afterwards.
 //! - `latest_exp` of a session is at or after the `exp` that any method has returned for it.
 
 mod accounts;
