@@ -81,6 +81,7 @@ pub(crate) async fn enable(
 #[serde(deny_unknown_fields)]
 pub(crate) struct Roles {
     /// All that it is to have.
+    #[schema(schema_with = schemas::roles)]
     roles: Vec<String>,
     /// Its sessions go on; their tokens have the old roles until the next refresh.
     #[serde(default)]

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 use utoipa::openapi::Schema;
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::schema::{
+    ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type,
+};
 
 /// An id as the API writes it: 128 bits.
 pub const ID: &str = "^[0-9a-f]{32}$";
@@ -54,6 +56,17 @@ pub fn label() -> Schema {
         .pattern(Some(
             r"^(?=.*\S)[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]*$",
         ))
+        .into()
+}
+
+/// The roles of an account, as [`crate::roles::check`] takes them.
+pub fn roles() -> Schema {
+    let role = text().pattern(Some("^[A-Za-z0-9._:/-]{1,64}$"));
+    // 15 of the longest stay below the bytes that they may have together.
+    ArrayBuilder::new()
+        .items(role)
+        .max_items(Some(15))
+        .unique_items(true)
         .into()
 }
 

@@ -32,7 +32,10 @@ enum Listener {
 
 /// `examples`: how many cases of each operation there are, beside those of its edges; they are the same in every run.
 fn explore(listener: Listener, examples: u32, variables: &[(&str, &str)]) {
-    let companion = Companion::start().unwrap();
+    let companion = Companion::with(|settings| {
+        settings.limits.password_per_address = "1000000+1000000/1h".parse().unwrap();
+    })
+    .unwrap();
     let public = companion.client().unwrap().base().to_owned();
     let internal = companion.internal().unwrap().base().to_owned();
     let (document, called) = match listener {
