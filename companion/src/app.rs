@@ -81,9 +81,9 @@ impl App {
         Self(Arc::new(shared))
     }
 
-    /// A limit that counts for `subject`.
-    pub fn limit(&self, name: &'static str, subject: &str, limit: Limit) -> (Name, Limit) {
-        (self.vault.limiter_name(name, subject), limit)
+    /// One of the limit of that name, which counts for `subject`.
+    pub fn limit(&self, name: &'static str, subject: &str, limit: Limit) -> Draw {
+        Draw::of(&self.vault, name, subject, limit)
     }
 
     /// Takes one of each limit (RL-06: before any work is done), and one of the limit of all together. That one is looked at first
@@ -91,14 +91,11 @@ impl App {
     ///
     /// # Errors
     /// [`ApiError::LimitReached`], [`ApiError::Unavailable`].
-    pub async fn take(&self, limits: Vec<(Name, Limit)>) -> Result<(), ApiError> {
+    pub async fn take(&self, draws: Vec<Draw>) -> Result<(), ApiError> {
         let now = self.store.now().await?.wall;
         let full_at = *self.lock_total();
         self.total(full_at, now)?;
-        if let Some(used_up) = self.store.take(limits).await? {
-            self.tell(&Client::default(), Event::failed("rate_limited"));
-            return Err(ApiError::LimitReached(used_up));
-        }
+        self.take_from_owner(draws).await?;
         let mut full_at = self.lock_total();
         *full_at = Some(self.total(*full_at, now)?);
         Ok(())
@@ -108,25 +105,55 @@ impl App {
     ///
     /// # Errors
     /// [`ApiError::LimitReached`], [`ApiError::Unavailable`].
-    pub async fn take_from_owner(&self, limits: Vec<(Name, Limit)>) -> Result<(), ApiError> {
-        let Some(used_up) = self.store.take(limits).await? else {
+    pub async fn take_from_owner(&self, draws: Vec<Draw>) -> Result<(), ApiError> {
+        let buckets = draws.iter().map(|draw| draw.bucket).collect();
+        let Some(used_up) = self.store.take(buckets).await? else {
             return Ok(());
         };
-        self.tell(&Client::default(), Event::failed("rate_limited"));
-        Err(ApiError::LimitReached(used_up))
+        let limit = draws.get(used_up.at).map_or("", |draw| draw.limit);
+        Err(self.limit_reached(limit, used_up))
+    }
+
+    fn limit_reached(&self, limit: &'static str, used_up: UsedUp) -> ApiError {
+        self.metrics.count_limit(limit);
+        self.tell(
+            &Client::default(),
+            Event::failed("rate_limited").because(limit),
+        );
+        ApiError::LimitReached(used_up)
     }
 
     fn total(&self, full_at: Option<Micros>, now: Millis) -> Result<Micros, ApiError> {
         let limit = self.settings.limits.unauthenticated_total;
-        limit
-            .take(full_at, now)
-            .map_err(|wait| ApiError::LimitReached(UsedUp { limit, wait }))
+        limit.take(full_at, now).map_err(|wait| {
+            let used_up = UsedUp { limit, at: 0, wait };
+            self.limit_reached("unauthenticated_total", used_up)
+        })
     }
 
     fn lock_total(&self) -> MutexGuard<'_, Option<Micros>> {
         self.unauthenticated
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One to be taken from a limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Draw {
+    /// The name of the limit in the configuration.
+    pub limit: &'static str,
+    /// Where it is counted.
+    pub bucket: (Name, Limit),
+}
+
+impl Draw {
+    /// One of the limit of that name, which counts for `subject`.
+    pub fn of(vault: &Vault, name: &'static str, subject: &str, limit: Limit) -> Self {
+        Self {
+            limit: name,
+            bucket: (vault.limiter_name(name, subject), limit),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use token::{ChallengeId, Subject};
 use utoipa::ToSchema;
 
 use crate::api::schemas;
-use crate::app::App;
+use crate::app::{App, Draw};
 use crate::clock::Millis;
 use crate::code::Purpose;
 use crate::credentials::Credentials;
@@ -26,8 +26,7 @@ use crate::receipts::{self, Patience};
 use crate::recovery;
 use crate::request::{Caller, Json, Segment};
 use crate::second_factor;
-use crate::store::{Activation, Challenge, CodeRequest, Name, Proof, RightCode, Wish};
-use crate::throttle::Limit;
+use crate::store::{Activation, Challenge, CodeRequest, Proof, RightCode, Wish};
 use crate::tokens::{Tokens, rfc3339};
 
 /// `POST /challenges`.
@@ -155,13 +154,13 @@ pub async fn resend(
 }
 
 /// Codes of one challenge, its first included.
-pub fn per_challenge(app: &App, challenge: ChallengeId) -> (Name, Limit) {
+pub fn per_challenge(app: &App, challenge: ChallengeId) -> Draw {
     let limit = app.settings.limits.resend_per_challenge;
     app.limit("resend_per_challenge", &challenge.to_string(), limit)
 }
 
 /// Mail that is asked for from one address. Outer limits first: a refused one never draws on an inner budget.
-pub fn mail_per_address(app: &App, caller: &Caller) -> (Name, Limit) {
+pub fn mail_per_address(app: &App, caller: &Caller) -> Draw {
     let limit = app.settings.limits.mail_per_address;
     app.limit("mail_per_address", &caller.prefix(), limit)
 }
@@ -309,7 +308,10 @@ pub async fn right_code(
     let attempt = app.store.attempt_code(challenge).await?;
     let attempt = attempt.ok_or(ApiError::InvalidCode)?;
     let code_mac = app.vault.code_mac(&attempt.binding(challenge), code);
-    let is_right = |stored: [u8; 32]| bool::from(code_mac.ct_eq(&stored));
+    let is_right = |stored: [u8; 32]| {
+        app.metrics.count_code("mailed");
+        bool::from(code_mac.ct_eq(&stored))
+    };
     if !attempt.code_mac.is_some_and(is_right) {
         app.tell(
             &caller.client(),

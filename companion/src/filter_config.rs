@@ -22,7 +22,8 @@ pub fn matching(settings: &Settings) -> Value {
         "max_token_lifetime": seconds(settings.tokens.access_lifetime.get().as_secs()),
         "max_staleness": seconds(settings.filter.max_staleness.get().as_secs()),
         "credentials": { "header": true, "cookie": "__Host-access" },
-        "allowed_origins": origins(settings),
+        // Pages of these may send unsafe requests with the cookie.
+        "allowed_origins": settings.own_origins().collect::<Vec<_>>(),
         "identity_headers": {
             "x-auth-subject": "sub",
             "x-auth-session": "sid",
@@ -42,11 +43,6 @@ pub fn matching(settings: &Settings) -> Value {
 
 fn seconds(seconds: u64) -> String {
     format!("{seconds}s")
-}
-
-/// Pages of these may send unsafe requests with the cookie.
-fn origins(settings: &Settings) -> Vec<String> {
-    vec![settings.base_url.clone()]
 }
 
 fn set(configuration: &mut Value, name: &str, value: Value) {

@@ -76,6 +76,7 @@ pub mod recovery;
 pub mod recovery_code;
 pub mod request;
 pub mod request_id;
+pub mod resealing;
 pub mod retention;
 pub mod roles;
 pub mod rotation;

@@ -167,7 +167,7 @@ pub async fn refresh(
         .refresh(body.and_then(|body| body.refresh_token))?
         .ok_or(ApiError::NoCredential)?;
     let token = verify(&app, &presented.token)?;
-    match advance(&app, token, &caller).await? {
+    match advance(&app, &token, &caller).await? {
         Some(minted) => cookies::refreshed(&app, &minted).await,
         None => {
             // The session has ended, so this is final.
@@ -177,14 +177,27 @@ pub async fn refresh(
     }
 }
 
-/// Moves a session by its refresh token, whichever call it came with; reuse ends the session.
+/// The same for callers that get tokens in bodies alone. A session whose tokens are in cookies stays where it is: no script sees a token of
+/// it, also not in exchange for another (CK-02). That an old one has come up ends it like any other.
 ///
 /// # Errors
 /// As [`refresh`].
-pub async fn rotate(app: &App, raw: &str, caller: &Caller) -> Result<Minted, ApiError> {
+pub async fn rotate_in_body(app: &App, raw: &str, caller: &Caller) -> Result<Minted, ApiError> {
     let token = verify(app, raw)?;
-    let minted = advance(app, token, caller).await?;
-    minted.ok_or(ApiError::InvalidRefreshToken)
+    let session = app.store.usable_session(token.session()).await?;
+    let would_move = session.is_some_and(|session| {
+        session.delivery == Delivery::Cookie && session.generation == token.generation()
+    });
+    if !would_move {
+        let minted = advance(app, &token, caller).await?;
+        let minted = minted.ok_or(ApiError::InvalidRefreshToken)?;
+        // What is answered within the grace has moved nothing.
+        if minted.session.delivery == Delivery::Body {
+            return Ok(minted);
+        }
+    }
+    tracing::warn!(session = %token.session(), "a refresh token that belongs in a cookie was refused");
+    Err(ApiError::InvalidRefreshToken)
 }
 
 /// The MAC first: junk never reaches the store (RR-15).
@@ -195,7 +208,7 @@ fn verify(app: &App, raw: &str) -> Result<RefreshToken, ApiError> {
 /// `None`: the session is over.
 async fn advance(
     app: &App,
-    token: RefreshToken,
+    token: &RefreshToken,
     caller: &Caller,
 ) -> Result<Option<Minted>, ApiError> {
     let limit = app.settings.limits.refresh_per_session;

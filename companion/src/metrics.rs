@@ -34,6 +34,8 @@ const EVENTS: [&str; 13] = [
 /// The counts of one companion, from its start on.
 pub struct Metrics {
     events: Mutex<BTreeMap<&'static str, u64>>,
+    limits: Mutex<BTreeMap<&'static str, u64>>,
+    codes: Mutex<BTreeMap<&'static str, u64>>,
     answers: [AtomicU64; 5],
     /// From the commit of a revocation until no gateway accepts its tokens any more, where a caller has waited for that.
     pub revocation: Histogram,
@@ -43,6 +45,8 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             events: Mutex::new(EVENTS.map(|name| (name, 0)).into()),
+            limits: Mutex::default(),
+            codes: Mutex::new(["app", "mailed"].map(|kind| (kind, 0)).into()),
             answers: Default::default(),
             revocation: Histogram::default(),
         }
@@ -53,6 +57,16 @@ impl Metrics {
     /// One more event of that name.
     pub fn count_event(&self, name: &'static str) {
         count(&self.events, name);
+    }
+
+    /// Somebody was told to come again, by the limit of that name.
+    pub fn count_limit(&self, name: &'static str) {
+        count(&self.limits, name);
+    }
+
+    /// A code of six digits was compared with the right one: what a guesser has of an account (D5 of the security requirements).
+    pub fn count_code(&self, kind: &'static str) {
+        count(&self.codes, kind);
     }
 
     /// An answer with that status.

@@ -105,7 +105,7 @@ pub async fn token(
         return Err(OauthError::UnsupportedGrantType);
     }
     let refresh = call.required("refresh_token", "`refresh_token` is missing.")?;
-    let minted = login::rotate(&app, refresh, &caller).await?;
+    let minted = login::rotate_in_body(&app, refresh, &caller).await?;
     Ok(Answer(Tokens {
         access_token: tokens::access_token(&app, &minted).await?,
         token_type: "Bearer",

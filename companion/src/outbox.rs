@@ -10,14 +10,14 @@ use token::Subject;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use crate::app::Draw;
 use crate::backoff::{self, Next};
 use crate::clock::Millis;
 use crate::code::{self, Binding, Purpose};
 use crate::config::{self, Limits};
 use crate::entropy;
 use crate::mail::{Failure, Letter, Mailer, Secrets};
-use crate::store::{DrawnCode, Errand, Mail, Name, NextErrand, Outcome, Prepared, Store};
-use crate::throttle::Limit;
+use crate::store::{DrawnCode, Errand, Mail, NextErrand, Outcome, Prepared, Store};
 use crate::vault::Vault;
 
 pub use self::figures::{Figures, Shown};
@@ -168,8 +168,9 @@ impl Worker {
         };
         let (account, email) = (binding.account, &binding.email);
         let limits = mail_limits(&self.vault, &self.limits, binding.purpose, account, email);
+        let buckets = limits.iter().map(|draw| draw.bucket).collect();
         self.store
-            .take(limits)
+            .take(buckets)
             .await
             .map(|used_up| used_up.is_some())
     }
@@ -221,14 +222,14 @@ pub fn mail_limits(
     purpose: Purpose,
     account: Option<Subject>,
     email: &str,
-) -> Vec<(Name, Limit)> {
+) -> Vec<Draw> {
     let of = |subject: &str| {
         [
             ("mail_per_email", limits.mail_per_email),
             ("mail_per_email_hourly", limits.mail_per_email_hourly),
             ("mail_per_email_daily", limits.mail_per_email_daily),
         ]
-        .map(|(name, limit)| (vault.limiter_name(name, subject), limit))
+        .map(|(name, limit)| Draw::of(vault, name, subject, limit))
     };
     let owner = account
         .map(|account| account.to_string())
@@ -236,12 +237,9 @@ pub fn mail_limits(
     match purpose {
         Purpose::Activation => of(email).into(),
         Purpose::Recovery => {
-            let recovery = vault.limiter_name("recovery_per_email", email);
-            [
-                vec![(recovery, limits.recovery_per_email)],
-                of(email).into(),
-            ]
-            .concat()
+            let limit = limits.recovery_per_email;
+            let recovery = Draw::of(vault, "recovery_per_email", email, limit);
+            [vec![recovery], of(email).into()].concat()
         }
         Purpose::StepUp | Purpose::Login => of(&owner).into(),
         Purpose::EmailChange => [of(&owner), of(email)].concat(),

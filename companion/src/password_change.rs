@@ -61,9 +61,14 @@ pub async fn change_password(
         password_hash: app.hasher.hash(new).await?,
         by: caller.client(),
     };
-    let changed = app.store.change_password(change).await?;
-    // The session has ended meanwhile, or somebody else has changed the password.
-    let changed = changed.ok_or(ApiError::InvalidToken)?;
+    let Some(changed) = app.store.change_password(change).await? else {
+        let session = app.store.live_session(owner.session, owner.account).await?;
+        return Err(match session {
+            // What is stored of the password has moved while it was looked at: it was changed, or a login has raised its hash.
+            Some(_) => ApiError::Unavailable,
+            None => ApiError::InvalidToken,
+        });
+    };
     app.outbox.notify_one();
     let event = Event::done("password_changed").of(owner.account);
     app.tell(&caller.client(), event.session(owner.session));

@@ -199,6 +199,7 @@ pub async fn totp_code(
         tracing::error!(%account, "the secret of an authenticator app does not open: another account's, or changed");
         ApiError::Internal
     })?;
+    app.metrics.count_code("app");
     let step = secret.step_of(typed, at);
     // The last one allowed has put a notice into the outbox.
     app.outbox.notify_one();
@@ -227,6 +228,7 @@ fn unseal(app: &App, account: Subject, sealed: &[u8]) -> Option<Secret> {
     Secret::from_bytes(&secret)
 }
 
-fn context(account: Subject) -> String {
+/// What the secret of an app of that account is bound to.
+pub fn context(account: Subject) -> String {
     format!("totp {account}")
 }

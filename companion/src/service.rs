@@ -30,7 +30,7 @@ use crate::outbox::{Figures as MailFigures, Worker};
 use crate::postgres::{Options, Postgres};
 use crate::sqlite::Sqlite;
 use crate::store::Store;
-use crate::{master_key, oauth_client, routes, secret, server};
+use crate::{master_key, oauth_client, resealing, routes, secret, server};
 
 /// A running companion.
 pub struct Service {
@@ -241,6 +241,10 @@ async fn open(
         keeper.clone().run(stopped.clone()),
     ));
     tasks.push(supervised("pruning", pruning));
+    tasks.push(supervised(
+        "the secrets of authenticator apps",
+        resealing::run(Arc::clone(&store), Arc::clone(&vault), stopped.clone()),
+    ));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let permits = settings.hashing.permits(cores);
     let hasher = Hasher::new(permits, settings.hashing.cost())

@@ -6,7 +6,7 @@ use axum::response::Json as Answer;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::app::App;
+use crate::app::{App, Draw};
 use crate::challenges::{Challenged, mail_per_address, per_challenge, request_code};
 use crate::code::Purpose;
 use crate::email::Email;
@@ -15,8 +15,7 @@ use crate::error::ApiError;
 use crate::outbox;
 use crate::password::Password;
 use crate::request::{Caller, Json};
-use crate::store::{Name, Wish};
-use crate::throttle::Limit;
+use crate::store::Wish;
 
 /// `POST /accounts`.
 #[derive(Deserialize, ToSchema)]
@@ -65,7 +64,7 @@ pub async fn sign_up(
 }
 
 /// New passwords that are looked at, good or bad.
-pub fn password_per_address(app: &App, caller: &Caller) -> (Name, Limit) {
+pub fn password_per_address(app: &App, caller: &Caller) -> Draw {
     let limit = app.settings.limits.password_per_address;
     app.limit("password_per_address", &caller.prefix(), limit)
 }

@@ -40,7 +40,7 @@ pub use self::codes::{
 };
 pub use self::dead_letters::{DeadLetter, DeadLetters, Graveyard};
 pub use self::factors::{
-    Factor, FactorChange, FactorChanged, Factors, TotpAttempt, TotpCode, Which,
+    AppSecret, Factor, FactorChange, FactorChanged, Factors, TotpAttempt, TotpCode, Which,
 };
 pub use self::feed::{CursorFound, FeedRead, FeedRows, History};
 pub use self::gateways::{Acknowledged, GatewayRegister, GatewaysRead, RegisteredGateway};

@@ -75,6 +75,8 @@ impl Limit {
 pub struct UsedUp {
     /// Which.
     pub limit: Limit,
+    /// Its place among those that were to be taken.
+    pub at: usize,
     /// How long until it gives one more.
     pub wait: Duration,
 }

@@ -326,9 +326,13 @@ impl Vault {
         Some(self.seal(context, &secret))
     }
 
-    /// Whether the newest version has sealed it.
-    pub fn is_newest(&self, sealed: &[u8]) -> bool {
-        sealed.starts_with(&self.newest.seal_head())
+    /// What everything begins with that the newest version has sealed.
+    pub fn seal_head(&self) -> [u8; 5] {
+        self.newest.seal_head()
+    }
+
+    fn is_newest(&self, sealed: &[u8]) -> bool {
+        sealed.starts_with(&self.seal_head())
     }
 }
 

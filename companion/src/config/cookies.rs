@@ -25,9 +25,14 @@ impl Cookies {
 impl Settings {
     /// Whether pages of that origin are ours (CK-05): it is that of `base_url`, or the operator named it.
     pub fn is_own_origin(&self, origin: &[u8]) -> bool {
-        let named = &self.cookies.allowed_origins;
-        as_browsers_write(&self.base_url).as_bytes() == origin
-            || named.iter().any(|named| named.as_bytes() == origin)
+        let mut own = self.own_origins();
+        own.any(|own| own.as_bytes() == origin)
+    }
+
+    /// Those origins.
+    pub fn own_origins(&self) -> impl Iterator<Item = String> {
+        let named = self.cookies.allowed_origins.iter().cloned();
+        std::iter::once(as_browsers_write(&self.base_url)).chain(named)
     }
 }
 

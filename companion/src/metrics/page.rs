@@ -46,6 +46,20 @@ fn counted(app: &App, text: &mut Text) {
         "event",
         &metrics.events,
     );
+    each(
+        text,
+        "latchkey_companion_limit_hits_total",
+        "Refusals with 429, by the limit that was used up, as it is named in the configuration.",
+        "limit",
+        &metrics.limits,
+    );
+    each(
+        text,
+        "latchkey_companion_codes_compared_total",
+        "Codes of six digits that were compared with the right one: mailed ones, and those of authenticator apps.",
+        "code",
+        &metrics.codes,
+    );
     let name = "latchkey_companion_answers_total";
     text.family(name, COUNTER, "Answers of both listeners.");
     for (answers, class) in metrics

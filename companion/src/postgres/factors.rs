@@ -3,19 +3,20 @@
 
 use async_trait::async_trait;
 use token::Subject;
+use tokio_postgres::Row;
 
 use super::Postgres;
 use super::audit::{self, Event};
-use super::columns::{get, int, uint};
+use super::columns::{bytes, get, int, uint};
 use super::ending::Ending;
 use super::outbox::add_notice;
-use super::work::{Commit, Done, Write, change, transaction};
+use super::work::{Arguments, Commit, Db, Done, Write, ask, change, transaction};
 use crate::clock::Millis;
 use crate::code::{DAY, MAX_WRONG_PER_DAY};
 use crate::errand;
 use crate::store::{
-    Cause, Client, Factor, FactorChange, FactorChanged, Factors, Outcome, TotpAttempt, TotpCode,
-    Which,
+    AppSecret, Cause, Client, Factor, FactorChange, FactorChanged, Factors, Outcome, TotpAttempt,
+    TotpCode, Which,
 };
 use crate::totp::{ATTEMPT, ENROLMENT};
 
@@ -58,6 +59,19 @@ impl Factors for Postgres {
         Ok(changed.map(|changed| self.committed_change(changed)))
     }
 
+    async fn secrets_not_under(
+        &self,
+        head: [u8; 5],
+        after: Option<(Subject, Which)>,
+        most: u32,
+    ) -> Outcome<Vec<AppSecret>> {
+        ask!(self, |db, _now| secrets(db, head, after, most))
+    }
+
+    async fn reseal_totp(&self, of: AppSecret, sealed: Vec<u8>) -> Outcome<()> {
+        ask!(self, |db, _now| reseal(db, &of, &sealed))
+    }
+
     async fn replace_recovery_codes(
         &self,
         by: FactorChange,
@@ -69,6 +83,51 @@ impl Factors for Postgres {
             &recovery_codes
         ))
     }
+}
+
+async fn secrets(
+    db: Db<'_>,
+    head: [u8; 5],
+    after: Option<(Subject, Which)>,
+    most: u32,
+) -> Outcome<Vec<AppSecret>> {
+    const FIND: &str = "
+        SELECT account, is_confirmed, sealed FROM totp
+        WHERE substring(sealed FROM 1 FOR 5) <> $1 AND (account, is_confirmed) > ($2, $3)
+        ORDER BY account, is_confirmed LIMIT $4";
+    // Nothing is before the empty name.
+    let (name, which) = match &after {
+        Some((account, which)) => (account.as_bytes().as_slice(), *which),
+        None => (&[][..], Which::Pending),
+    };
+    let arguments: Arguments<'_> = &[
+        &head.as_slice(),
+        &name,
+        &(which == Which::Confirmed),
+        &i64::from(most),
+    ];
+    let rows = db.rows(FIND, arguments).await?;
+    let secret = |row: &Row| {
+        Ok(AppSecret {
+            account: Subject::from_bytes(bytes(row, "account")?),
+            which: Which::of(get(row, "is_confirmed")?),
+            sealed: get(row, "sealed")?,
+        })
+    };
+    rows.iter().map(secret).collect()
+}
+
+async fn reseal(db: Db<'_>, of: &AppSecret, sealed: &[u8]) -> Outcome<()> {
+    const RESEAL: &str =
+        "UPDATE totp SET sealed = $4 WHERE account = $1 AND is_confirmed = $2 AND sealed = $3";
+    let which = of.which == Which::Confirmed;
+    let arguments: Arguments<'_> = &[
+        &of.account.as_bytes().as_slice(),
+        &which,
+        &of.sealed,
+        &sealed,
+    ];
+    db.execute(RESEAL, arguments).await.map(drop)
 }
 
 impl Postgres {

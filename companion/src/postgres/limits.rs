@@ -46,11 +46,11 @@ pub(super) async fn take(write: &Write<'_>, limits: &[(Name, Limit)]) -> Outcome
         buckets.insert(bytes(&row, "name")?, Micros(get(&row, "full_at")?));
     }
     let mut used_up = None;
-    for &(name, limit) in limits {
+    for (at, &(name, limit)) in limits.iter().enumerate() {
         match limit.take(buckets.get(&name).copied(), write.now) {
             Ok(full_at) => drop(buckets.insert(name, full_at)),
             Err(wait) => {
-                used_up = Some(UsedUp { limit, wait });
+                used_up = Some(UsedUp { limit, at, wait });
                 break;
             }
         }

@@ -5,15 +5,16 @@ use rusqlite::{OptionalExtension as _, params};
 use token::Subject;
 
 use super::audit::{self, Event};
-use super::columns::int;
+use super::columns::{id, int};
+use super::readers::Read;
 use super::writer::Write;
 use super::{Sqlite, ending, outbox};
 use crate::clock::Millis;
 use crate::code::{DAY, MAX_WRONG_PER_DAY};
 use crate::errand;
 use crate::store::{
-    Cause, Client, Factor, FactorChange, FactorChanged, Factors, Outcome, TotpAttempt, TotpCode,
-    Which,
+    AppSecret, Cause, Client, Factor, FactorChange, FactorChanged, Factors, Outcome, TotpAttempt,
+    TotpCode, Which,
 };
 use crate::totp::{ATTEMPT, ENROLMENT};
 
@@ -49,6 +50,29 @@ impl Factors for Sqlite {
         Ok(changed.map(|changed| self.committed_change(changed)))
     }
 
+    async fn secrets_not_under(
+        &self,
+        head: [u8; 5],
+        after: Option<(Subject, Which)>,
+        most: u32,
+    ) -> Outcome<Vec<AppSecret>> {
+        self.readers
+            .read(move |read| secrets(read, head, after, most))
+            .await
+    }
+
+    async fn reseal_totp(&self, of: AppSecret, sealed: Vec<u8>) -> Outcome<()> {
+        self.writer
+            .write(move |write| {
+                write.db.execute(
+                    "UPDATE totp SET sealed = ?4 WHERE account = ?1 AND is_confirmed = ?2 AND sealed = ?3",
+                    params![of.account.as_bytes(), of.which == Which::Confirmed, of.sealed, sealed],
+                )?;
+                Ok(())
+            })
+            .await
+    }
+
     async fn replace_recovery_codes(
         &self,
         by: FactorChange,
@@ -67,6 +91,36 @@ impl Sqlite {
             revocation: revocation.map(|revocation| self.committed(revocation)),
         }
     }
+}
+
+fn secrets(
+    read: &Read<'_>,
+    head: [u8; 5],
+    after: Option<(Subject, Which)>,
+    most: u32,
+) -> rusqlite::Result<Vec<AppSecret>> {
+    // Nothing is before the empty name.
+    let (name, which) = match &after {
+        Some((account, which)) => (account.as_bytes().as_slice(), *which),
+        None => (&[][..], Which::Pending),
+    };
+    let mut found = read.db.prepare_cached(
+        "SELECT account, is_confirmed, sealed FROM totp
+         WHERE substr(sealed, 1, 5) <> ?1 AND (account, is_confirmed) > (?2, ?3)
+         ORDER BY account, is_confirmed LIMIT ?4",
+    )?;
+    found
+        .query_map(
+            params![head, name, which == Which::Confirmed, most],
+            |row| {
+                Ok(AppSecret {
+                    account: Subject::from_bytes(id(row, "account")?),
+                    which: Which::of(row.get("is_confirmed")?),
+                    sealed: row.get("sealed")?,
+                })
+            },
+        )?
+        .collect()
 }
 
 fn begin(write: &Write<'_>, by: &FactorChange, sealed: &[u8]) -> rusqlite::Result<bool> {

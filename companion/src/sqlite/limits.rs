@@ -40,14 +40,14 @@ pub(super) fn take(
     write: &Write<'_>,
     limits: &[(Name, Limit)],
 ) -> rusqlite::Result<Option<UsedUp>> {
-    for &(name, limit) in limits {
+    for (at, &(name, limit)) in limits.iter().enumerate() {
         let full_at = write
             .db
             .prepare_cached("SELECT full_at FROM buckets WHERE name = ?1")?
             .query_row([name], |row| row.get(0).map(Micros))
             .optional()?;
         match limit.take(full_at, write.now) {
-            Err(wait) => return Ok(Some(UsedUp { limit, wait })),
+            Err(wait) => return Ok(Some(UsedUp { limit, at, wait })),
             Ok(full_at) => write
                 .db
                 .prepare_cached(

@@ -33,6 +33,17 @@ pub trait Factors: Send + Sync {
     /// Removes the app, one that is to be confirmed too, and the recovery codes. `None`: there was none, or the session has ended.
     async fn remove_totp(&self, by: FactorChange) -> Outcome<Option<FactorChanged>>;
 
+    /// Of the secrets that do not begin with `head`, those of apps behind that place, in their order, no more than `most`.
+    async fn secrets_not_under(
+        &self,
+        head: [u8; 5],
+        after: Option<(Subject, Which)>,
+        most: u32,
+    ) -> Outcome<Vec<AppSecret>>;
+
+    /// The same secret, sealed anew, unless the app has another by now.
+    async fn reseal_totp(&self, of: AppSecret, sealed: Vec<u8>) -> Outcome<()>;
+
     /// Puts these recovery codes in the place of all that there are. False: there is no app, or the session has ended.
     async fn replace_recovery_codes(
         &self,
@@ -66,6 +77,27 @@ pub enum Which {
     Confirmed,
     /// The one whose enrolment has begun.
     Pending,
+}
+
+impl Which {
+    /// As a store keeps it.
+    pub const fn of(is_confirmed: bool) -> Self {
+        if is_confirmed {
+            Self::Confirmed
+        } else {
+            Self::Pending
+        }
+    }
+}
+
+/// The secret of an app as the store keeps it. Has no `Debug`.
+pub struct AppSecret {
+    /// Whose app.
+    pub account: Subject,
+    /// Which of the two.
+    pub which: Which,
+    /// The secret, as the vault has sealed it.
+    pub sealed: Vec<u8>,
 }
 
 /// What an attempt at a code of the app meets.

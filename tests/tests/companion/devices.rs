@@ -5,10 +5,11 @@ use serde_json::json;
 use tests::browser::{Browser, Cookie, OWN_PAGE};
 use tests::client::{Answer, Client};
 use tests::companion::Companion;
+use tests::mailbox::code_in;
 use tests::visitor::Visitor;
 
 use crate::cookies::{DEVICE, browser, log_in, logged_in};
-use crate::{DAY, MINUTE, at_once, companion_with_alice};
+use crate::{DAY, MINUTE, at_once, companion_with_alice, recovery};
 
 /// So many failures in a row, to be quick.
 const MOST: u32 = 12;
@@ -71,6 +72,29 @@ fn after_so_many_failures_in_a_row_no_stranger_gets_in_and_nobody_learns_why() {
     for answer in &answers {
         assert_eq!(answer.observable(), answers[0].observable());
     }
+}
+
+/// RL-01, RL-03: what no waiting opens, a mail to the owner does.
+#[test]
+fn a_recovery_lifts_the_lock_of_too_many_failures_in_a_row() {
+    let companion = companion();
+    let alice = companion.account("alice").unwrap();
+    let client = companion.client().unwrap();
+    exhaust(&companion, || guess(&client, &alice.email));
+    companion.advance_seconds(30 * DAY);
+    assert_eq!(alice.try_login(&client).unwrap().status, 429);
+    let challenge = recovery::ask(&client, &alice.email).string("/challenge_id");
+    let mails = companion.mailbox().wait_for(&alice.email, 2).unwrap();
+    let code = code_in(&mails[1]).unwrap();
+    let recovered = Visitor {
+        password: "a new orbit that tangles 84".to_owned(),
+        ..alice
+    };
+    let answer = recovery::recover(&client, &challenge, &code, &recovered.password);
+    assert!(answer.status < 300, "{}", answer.text());
+    recovered.login(&client).unwrap();
+    // The guesses of others begin anew with it.
+    assert_eq!(guess(&client, &recovered.email).status, 401);
 }
 
 /// RL-03, the victim rule of D5: while an attacker burns the budget, and after he has burnt it, the owner gets in from where he is known.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use companion::throttle::Limit;
+use serde_json::json;
 use tests::client::Client;
 use tests::companion::{Companion, Gateway};
 use tests::visitor::Visitor;
@@ -10,7 +11,7 @@ use tests::visitor::Visitor;
 use crate::{HOUR, companion_with_alice, log_out};
 
 /// The samples of a page, by their names and labels.
-fn figures(internal: &Client) -> BTreeMap<String, f64> {
+pub(crate) fn figures(internal: &Client) -> BTreeMap<String, f64> {
     let answer = internal.get("/metrics").send().unwrap();
     let answer = answer.expect(200, "metrics").unwrap();
     assert!(
@@ -37,7 +38,12 @@ fn event(figures: &BTreeMap<String, f64>, name: &str) -> f64 {
 /// AU-06: failures, lock-outs, reuse, limit hits, revocations, gateways; each from zero on.
 #[test]
 fn what_happens_is_counted() {
-    let (companion, client, alice) = companion_with_alice();
+    let companion = Companion::with(|settings| {
+        settings.limits.code_per_address = Limit::new(5, 1, std::time::Duration::from_secs(3_600));
+    })
+    .unwrap();
+    let client = companion.client().unwrap();
+    let alice = companion.account("alice").unwrap();
     let internal = companion.internal().unwrap();
     let before = figures(&internal);
     for name in [
@@ -59,6 +65,11 @@ fn what_happens_is_counted() {
         wrong.try_login(&client).unwrap();
     }
     assert_eq!(wrong.try_login(&client).unwrap().status, 429);
+    for number in 0..6 {
+        let code = json!({ "code": "000000" });
+        let path = format!("/auth/v1/challenges/{number:032x}/verify");
+        client.post(&path).json(&code).send().unwrap();
+    }
     companion.advance_seconds(HOUR);
     gateway.poll(0).unwrap();
     let first = alice.login(&client).unwrap();
@@ -68,6 +79,9 @@ fn what_happens_is_counted() {
     let moved = |name: &str| event(&after, name) - event(&before, name);
     assert_eq!(moved("login_failed"), 5.0);
     assert_eq!(moved("login_delayed"), 1.0);
+    assert_eq!(moved("rate_limited"), 2.0);
+    let hits = "latchkey_companion_limit_hits_total{limit=\"code_per_address\"}";
+    assert_eq!(after[hits], 2.0);
     assert_eq!(moved("session_opened"), 1.0);
     assert_eq!(moved("session_refreshed"), 2.0);
     assert_eq!(moved("refresh_token_reused"), 1.0);

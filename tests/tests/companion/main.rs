@@ -9,6 +9,7 @@ mod account;
 mod admin;
 mod answers;
 mod authority;
+mod budget;
 mod codes;
 mod commands;
 mod cookies;

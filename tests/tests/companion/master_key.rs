@@ -11,7 +11,7 @@ use tests::client::Client;
 use tests::companion::{Companion, Gateway};
 use tests::watch::wait_for;
 
-use crate::{companion_with_alice, in_sql, is_alive, refusal, stored};
+use crate::{companion_with_alice, in_sql, is_alive, refusal, stored, with_app};
 
 /// A file with another master key.
 fn key_file(companion: &Companion, name: &str, byte: u8) -> PathBuf {
@@ -34,14 +34,14 @@ fn restart(companion: &mut Companion, newest: PathBuf, older: &[PathBuf]) -> Cli
     companion.client().unwrap()
 }
 
-/// Waits until all signing keys lie under that version.
-fn await_sealed(companion: &Companion, version: u8) {
+/// Waits until all that is sealed in that table lies under that version.
+fn await_sealed(companion: &Companion, table: &str, version: u8) {
     let hex = in_sql(companion, "lower(hex(sealed))", "encode(sealed, 'hex')");
     let others = format!(
-        "SELECT COUNT(*) FROM signing_keys WHERE substr({hex}, 1, 10) <> '01000000{version:02x}'"
+        "SELECT COUNT(*) FROM {table} WHERE substr({hex}, 1, 10) <> '01000000{version:02x}'"
     );
     wait_for(
-        "the keys to be sealed anew",
+        "what is sealed to be sealed anew",
         Duration::from_secs(20),
         || Ok((stored::<u32>(companion, &others) == 0).then_some(())),
     )
@@ -68,7 +68,7 @@ fn a_master_key_is_rotated_without_a_lost_session_and_its_removal_kills_its_toke
     let mut gateway_now = gateway;
     gateway_now.reconnect(&companion).unwrap();
     gateway_now.catch_up().unwrap();
-    await_sealed(&companion, 2);
+    await_sealed(&companion, "signing_keys", 2);
 
     let client = restart(&mut companion, second, &[]);
     assert!(is_alive(&client, &used) && is_alive(&client, &access));
@@ -100,17 +100,34 @@ fn a_new_master_key_can_be_known_before_it_is_used() {
     let second = key_file(&companion, "second.key", 2);
     let client = restart(&mut companion, first.clone(), std::slice::from_ref(&second));
     let tokens = tokens.refresh(&client).unwrap();
-    await_sealed(&companion, 1);
+    await_sealed(&companion, "signing_keys", 1);
     // Made with the second by a replica that is a step further.
     let client = restart(&mut companion, second.clone(), std::slice::from_ref(&first));
     let tokens = tokens.refresh(&client).unwrap();
-    await_sealed(&companion, 2);
+    await_sealed(&companion, "signing_keys", 2);
     let client = restart(&mut companion, first.clone(), std::slice::from_ref(&second));
     let tokens = tokens.refresh(&client).unwrap();
     // Three are tried.
     let third = key_file(&companion, "third.key", 3);
     let client = restart(&mut companion, third, &[second, first]);
     tokens.refresh(&client).unwrap();
+}
+
+/// ST-06, RR-16: nobody is locked out of an account by the change of the key that sealed the secret of his app.
+#[test]
+fn an_authenticator_app_outlives_the_master_key_that_it_was_sealed_with() {
+    let mut alice = with_app();
+    let old = alice.companion.state().join("master.key");
+    let new = key_file(&alice.companion, "second.key", 2);
+    let older = std::slice::from_ref(&old);
+    restart(&mut alice.companion, new.clone(), older);
+    await_sealed(&alice.companion, "totp", 2);
+    await_sealed(&alice.companion, "signing_keys", 2);
+    alice.client = restart(&mut alice.companion, new, &[]);
+    // The time step of the enrolment is as used as it was.
+    let used = alice.enter(&alice.challenge(), &alice.code());
+    assert_eq!(used.status, 422);
+    alice.log_in();
 }
 
 /// CF-02, RR-16: a key that the store does not know does not get in, whatever stands beside it that is no key of the store either.

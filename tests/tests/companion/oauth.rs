@@ -7,11 +7,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use companion::config::{OauthClient, Role, Settings};
 use serde_json::{Value, json};
+use tests::browser::Browser;
 use tests::client::{Answer, Client, Request};
 use tests::companion::{Companion, Gateway};
 use tests::visitor::{Tokens, Visitor};
 
-use crate::{MINUTE, claims, companion_with_alice, events, is_alive, tamper};
+use crate::{MINUTE, claims, companion_with_alice, cookies, events, is_alive, tamper};
 
 pub(crate) const SECRET: &str = "a-client-secret-of-32-characters";
 
@@ -114,6 +115,35 @@ fn a_refresh_by_the_standard_rotates_repeats_and_detects_reuse() {
         refused(&refresh(&client, &second.refresh)),
         error(400, "invalid_grant")
     );
+}
+
+/// CK-02: what a browser keeps in its cookie is not exchanged for tokens that a script can read; the browser goes on undisturbed. Theft ends
+/// the session also here.
+#[test]
+fn a_refresh_token_that_belongs_in_a_cookie_is_not_exchanged_for_tokens_in_a_body() {
+    let (companion, client, alice) = companion_with_alice();
+    let mut browser = cookies::logged_in(&companion, &alice);
+    let in_cookie = |browser: &Browser| browser.cookie(cookies::REFRESH).unwrap().value.clone();
+    let first = in_cookie(&browser);
+    assert_eq!(
+        refused(&refresh(&client, &first)),
+        error(400, "invalid_grant")
+    );
+    assert_eq!(cookies::refresh(&mut browser).status, 200);
+    // Its parent, within the grace.
+    assert_eq!(
+        refused(&refresh(&client, &first)),
+        error(400, "invalid_grant")
+    );
+    assert_ne!(in_cookie(&browser), first);
+    companion.advance_seconds(11);
+    assert_eq!(cookies::list(&mut browser).status, 200);
+    assert_eq!(
+        refused(&refresh(&client, &first)),
+        error(400, "invalid_grant")
+    );
+    assert_eq!(events(&companion, "refresh_token_reused"), 1);
+    assert_eq!(cookies::list(&mut browser).status, 401);
 }
 
 /// RR-09, RR-11, RR-15: nothing that a caller sends makes a token grow, and no other token passes as a refresh token.

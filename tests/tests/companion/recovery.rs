@@ -13,14 +13,14 @@ use crate::{
 const NEW: &str = "a new orbit that tangles 84";
 
 /// Asks for a new password.
-fn ask(client: &Client, email: &str) -> Answer {
+pub(crate) fn ask(client: &Client, email: &str) -> Answer {
     let body = json!({ "purpose": "recovery", "email": email });
     let asked = client.post("/auth/v1/challenges").json(&body);
     asked.send().unwrap()
 }
 
 /// Enters a code, and what the password is to be.
-fn recover(client: &Client, challenge: &str, code: &str, password: &str) -> Answer {
+pub(crate) fn recover(client: &Client, challenge: &str, code: &str, password: &str) -> Answer {
     let body = json!({ "code": code, "new_password": password });
     let path = format!("/auth/v1/challenges/{challenge}/verify");
     let entered = client.post(&path).header("prefer", "respond-async");

@@ -1,8 +1,9 @@
 //! What `latchkey filter-config` prints, in the filter.
 
-use companion::config::{Filter, Settings};
+use companion::config::{Cookies, Filter, Settings};
 use companion::filter_config::matching;
 use companion::span::Span;
+use serde_json::json;
 use tests::host::{Host, Request, get};
 
 fn https() -> Settings {
@@ -24,9 +25,28 @@ fn the_printed_configuration_is_one() {
         audiences: vec!["https://a.example.com".to_owned(), "b".to_owned()],
         ..https()
     };
+    let with_origins = Settings {
+        base_url: "https://WWW.example.com:443".to_owned(),
+        cookies: Cookies {
+            allowed_origins: vec![
+                "https://app.example.com".to_owned(),
+                "capacitor://localhost".to_owned(),
+            ],
+        },
+        ..Settings::default()
+    };
+    assert_eq!(
+        matching(&with_origins)["allowed_origins"],
+        json!([
+            "https://www.example.com",
+            "https://app.example.com",
+            "capacitor://localhost"
+        ])
+    );
     for settings in [
         Settings::default(),
         https(),
+        with_origins,
         with_page("/login"),
         with_page("https://login.example.com/start"),
     ] {

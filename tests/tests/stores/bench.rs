@@ -133,6 +133,13 @@ impl Bench {
         self.carry(errand, code_mac).await
     }
 
+    /// The same for all that are due, until there is none.
+    pub async fn carry_out_all(&self, code_mac: [u8; 32]) {
+        while let NextErrand::Due(errand) = self.store.next_errand().await.unwrap() {
+            self.carry(errand, code_mac).await;
+        }
+    }
+
     /// The same for an errand that has been taken: nobody else gets it for a minute.
     pub async fn carry(&self, errand: Errand, code_mac: [u8; 32]) -> Prepared {
         let code = drawn(&errand, code_mac);

@@ -113,7 +113,7 @@ pub async fn of_many_takes_at_once_the_burst_is_given(bench: &Bench) {
     .await;
     assert_eq!(count(&waits, Option::is_none), 5);
     let wait = MINUTE;
-    let used_up = Some(UsedUp { limit, wait });
+    let used_up = Some(UsedUp { limit, at: 0, wait });
     assert_eq!(count(&waits, |wait| *wait == used_up), 15);
 }
 

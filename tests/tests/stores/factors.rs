@@ -1,8 +1,10 @@
 //! Authenticator apps and recovery codes: enrolled, used once, limited, removed.
 
+use std::collections::BTreeSet;
+
 use companion::code::MAX_WRONG_PER_DAY;
 use companion::store::{
-    Client, Factor, FactorChange, FactorChanged, Mail, TotpAttempt, TotpCode, Which,
+    AppSecret, Client, Factor, FactorChange, FactorChanged, Mail, TotpAttempt, TotpCode, Which,
 };
 use companion::totp::ENROLMENT;
 use token::{SessionId, Subject};
@@ -132,6 +134,54 @@ pub async fn an_enrolment_can_be_confirmed_for_ten_minutes(bench: &Bench) {
     assert!(confirm(bench, &alice, session, code).await.is_none());
     let account = bench.store.account_by_id(alice.id).await.unwrap().unwrap();
     assert!(!account.has_totp);
+}
+
+/// ST-06, RR-16: all secrets that another head has, one after the other; what has changed meanwhile is left alone.
+pub async fn secrets_under_an_older_key_are_sealed_anew(bench: &Bench) {
+    let mut owners = Vec::new();
+    for name in ["alice", "bob", "carol"] {
+        let (owner, session) = enrolled(bench, name).await;
+        bench.clock.advance(MINUTE);
+        owners.push((owner, session));
+    }
+    // Alice has one to be confirmed besides.
+    let (alice, session) = &owners[0];
+    assert!(begin(bench, alice, *session, OTHER_APP).await);
+    let mut left = BTreeSet::new();
+    let mut after = None;
+    loop {
+        let head = *b"NEWER";
+        let found = bench.other.secrets_not_under(head, after, 3).await.unwrap();
+        assert!(found.len() <= 3);
+        let Some(last) = found.last() else { break };
+        after = Some((last.account, last.which));
+        for secret in found {
+            let is_pending = secret.which == Which::Pending;
+            let wanted = if is_pending { OTHER_APP } else { APP };
+            assert_eq!(secret.sealed, wanted);
+            assert!(left.insert((secret.account, is_pending)));
+            let sealed = [b"NEWER ", wanted].concat();
+            bench.store.reseal_totp(secret, sealed).await.unwrap();
+        }
+    }
+    assert_eq!(left.len(), 4);
+    let late = AppSecret {
+        account: alice.id,
+        which: Which::Confirmed,
+        sealed: APP.to_vec(),
+    };
+    bench
+        .other
+        .reseal_totp(late, b"late".to_vec())
+        .await
+        .unwrap();
+    let (_, sealed) = counted(bench, alice.id, Which::Confirmed).await.unwrap();
+    assert_eq!(sealed, [b"NEWER ", APP].concat());
+    let all = bench.other.secrets_not_under(*b"OLDER", None, 100);
+    assert_eq!(all.await.unwrap().len(), 4);
+    // The step that was accepted stays so.
+    let used = totp(bench, alice, 100).await;
+    assert!(!opens(bench, alice, used).await);
 }
 
 /// The code is of the app that it was compared with, not of the one that has taken its place since.

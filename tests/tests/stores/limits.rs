@@ -56,7 +56,7 @@ pub async fn a_bucket_gives_its_burst_to_both_handles_together(bench: &Bench) {
         let limits = vec![(ONE, THREE)];
         let used_up = bench.handle(number).take(limits).await.unwrap();
         let (limit, wait) = (THREE, 10 * SECOND);
-        assert_eq!(used_up, Some(UsedUp { limit, wait }));
+        assert_eq!(used_up, Some(UsedUp { limit, at: 0, wait }));
     }
     assert_eq!(left(bench, TWO, THREE).await, 3);
 }

@@ -251,6 +251,7 @@ on_every_store! {
     factors {
         an_app_counts_only_when_it_is_confirmed,
         an_enrolment_can_be_confirmed_for_ten_minutes,
+        secrets_under_an_older_key_are_sealed_anew,
         a_newer_enrolment_takes_the_place_of_the_older,
         a_confirmed_app_ends_the_other_sessions_and_the_logins_under_way,
         an_app_counts_until_its_replacement_is_confirmed,

@@ -111,6 +111,7 @@ pub async fn a_recovery_of_an_unknown_address_is_a_challenge_that_no_code_opens(
             assert!(attempt(bench, challenge).await.is_none());
         }
         assert_eq!(bench.has_no_errand().await, challenges == 0);
+        bench.clock.advance(COOLDOWN);
     }
     // That codes are closed is told to nobody: there is nobody.
     assert_eq!(bench.carry_out(OLDER).await, Prepared::Nothing);
@@ -246,9 +247,7 @@ pub async fn ten_wrong_codes_close_their_purpose_and_leave_the_long_code(bench: 
         }
         assert!(attempt(bench, challenge).await.is_none());
         bench.clock.advance(COOLDOWN);
-        while !bench.has_no_errand().await {
-            bench.carry_out(NEWER).await;
-        }
+        bench.carry_out_all(NEWER).await;
     }
 }
 
@@ -275,11 +274,7 @@ pub async fn a_thousand_guesses_stay_inside_the_daily_budget(bench: &Bench) {
             Some(wish) => challenges.push(bench.request(wish).await),
             None => bench.resend(challenges[challenges.len() - 1]).await,
         }
-        while let companion::store::NextErrand::Due(errand) =
-            bench.store.next_errand().await.unwrap()
-        {
-            bench.carry(errand, OLDER).await;
-        }
+        bench.carry_out_all(OLDER).await;
         let at = challenges
             .len()
             .saturating_sub(1 + usize::try_from(guess % 2).unwrap());
