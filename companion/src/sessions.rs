@@ -55,7 +55,7 @@ pub async fn list(State(app): State<App>, owner: Owner) -> Result<Answer<List>, 
 pub struct Renaming {
     // With a function of its own a member that is missing is an error, and no `null`.
     #[serde(deserialize_with = "Option::deserialize")]
-    #[schema(schema_with = schemas::label)]
+    #[schema(schema_with = schemas::label, required = true)]
     label: Option<String>,
 }
 
