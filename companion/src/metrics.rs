@@ -31,6 +31,23 @@ const EVENTS: [&str; 13] = [
     "session_refreshed",
 ];
 
+/// The limits that refuse, by their names in the configuration; counted from the start on, too.
+const LIMITS: [&str; 13] = [
+    "code_per_address",
+    "login_per_address",
+    "mail_per_address",
+    "mail_per_email",
+    "mail_per_email_daily",
+    "mail_per_email_hourly",
+    "password_per_address",
+    "recovery_per_address",
+    "recovery_per_email",
+    "refresh_per_session",
+    "resend_per_challenge",
+    "signup_per_address",
+    "unauthenticated_total",
+];
+
 /// The counts of one companion, from its start on.
 pub struct Metrics {
     events: Mutex<BTreeMap<&'static str, u64>>,
@@ -45,7 +62,7 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             events: Mutex::new(EVENTS.map(|name| (name, 0)).into()),
-            limits: Mutex::default(),
+            limits: Mutex::new(LIMITS.map(|name| (name, 0)).into()),
             codes: Mutex::new(["app", "mailed"].map(|kind| (kind, 0)).into()),
             answers: Default::default(),
             revocation: Histogram::default(),
@@ -135,4 +152,25 @@ pub struct Latency {
     pub read: Histogram,
     /// Of transactions, with their way to the disk.
     pub write: Histogram,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::config::Limits;
+
+    /// The configuration has them, and some more that refuse nobody.
+    #[test]
+    fn every_limit_that_refuses_is_counted_under_its_name_in_the_configuration() {
+        let all = serde_json::to_value(Limits::default()).unwrap();
+        let all = all.as_object().unwrap().keys();
+        let all: BTreeSet<_> = all.map(String::as_str).collect();
+        let others = ["failures_in_a_row", "mail_cooldown", "mail_hourly_total"];
+        let counted = BTreeSet::from(LIMITS);
+        let missing: Vec<_> = all.difference(&counted).copied().collect();
+        assert_eq!(missing, others);
+        assert!(counted.is_subset(&all));
+    }
 }
