@@ -9,9 +9,10 @@ use serde::Serialize;
 
 use crate::clock::{Clock, Millis};
 use crate::config::{Read, Settings, StoreKind};
+use crate::mail::Mailer;
 use crate::service::{self, StartError};
 use crate::vault::MasterKey;
-use crate::{postgres, secret, sqlite};
+use crate::{mail, postgres, secret, sqlite};
 
 /// How it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -101,6 +102,7 @@ pub async fn examine(read: &Read) -> Vec<Finding> {
     let looked = store(settings, &mut findings).await;
     findings.extend(master_key(settings, looked.as_ref()));
     findings.push(clock(looked.as_ref()));
+    findings.push(mail(settings).await);
     findings
 }
 
@@ -321,6 +323,30 @@ fn master_key(settings: &Settings, looked: Option<&Looked>) -> Vec<Finding> {
         findings.push(Finding::fail(WHAT, found, OTHER));
     }
     findings
+}
+
+async fn mail(settings: &Settings) -> Finding {
+    const WHAT: &str = "mail";
+    const REMEDY: &str = "see [smtp], [webhook] and [mail] in docs/OPERATIONS.md; until then no code reaches anybody";
+    let way = match (&settings.smtp.host, &settings.webhook.url) {
+        (Some(host), _) => format!("over {host}"),
+        (None, Some(_)) => "to a webhook, which was not called".to_owned(),
+        (None, None) => {
+            // Opening would make the folder.
+            return match mail::templates(settings) {
+                Ok(_) => Finding::warn(WHAT, "into files of the state directory", REMEDY),
+                Err(error) => Finding::fail(WHAT, error.to_string(), REMEDY),
+            };
+        }
+    };
+    let mailer = match Mailer::open(settings) {
+        Ok(mailer) => mailer,
+        Err(error) => return Finding::fail(WHAT, error.to_string(), REMEDY),
+    };
+    match mailer.greet().await {
+        Ok(()) => Finding::ok(WHAT, way),
+        Err(failure) => Finding::fail(WHAT, format!("{way}: {}", failure.why), REMEDY),
+    }
 }
 
 /// 2026-01-01: no machine that runs this can be before it.

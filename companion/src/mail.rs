@@ -97,6 +97,17 @@ enum Way {
 }
 
 impl Mailer {
+    /// Calls the mail server, where there is one, and sends nothing. A webhook cannot be called so: it would take the call for a mail.
+    ///
+    /// # Errors
+    /// [`Failure`]: mail would not leave.
+    pub async fn greet(&self) -> Result<(), Failure> {
+        match &self.0.way {
+            Way::Smtp(smtp) => smtp.greet().await,
+            Way::Webhook(_) | Way::Folder(_) => Ok(()),
+        }
+    }
+
     /// Reads the templates and what the way needs; the folder is made where it is missing. No server is called.
     ///
     /// # Errors

@@ -259,7 +259,7 @@ pub async fn end(app: &App, named: Named, by: Client) -> Result<Option<Revocatio
         }
         Ended::LongAgo => Ok(None),
         // A restored store may not know the session, but its tokens are out there.
-        Ended::Unknown => Ok(app.store.revoke_unknown(session, exp).await?),
+        Ended::Unknown => Ok(app.store.revoke_unknown(session, exp, by).await?),
     }
 }
 

@@ -75,6 +75,7 @@ CREATE TYPE client AS (ip text, user_agent text, actor text, request_id text);
 DROP FUNCTION end_sessions(bigint, bytea[], bytea, text, text, text, bigint, bigint, text, text, bigint);
 DROP FUNCTION end_account_sessions(bigint, bytea, bytea, text, text, text, bigint, bigint);
 DROP FUNCTION end_some_sessions(bigint, bigint, text, bigint, bigint);
+DROP FUNCTION publish_unknown(bigint, bytea, bigint);
 
 -- Ends those of these sessions that live, of that account alone where one is named. Gives their receipt; no row when none lived.
 -- A session opened before `lost_before` is covered until `lost_last_exp`: the database may have been put back since, and may have lost
@@ -154,6 +155,18 @@ BEGIN
     PERFORM 1 FROM accounts a WHERE a.id = ANY (owners) ORDER BY a.id FOR NO KEY UPDATE;
     UPDATE accounts a SET login_epoch = a.login_epoch + 1 WHERE a.id = ANY (owners);
     RETURN QUERY SELECT * FROM end_sessions(now_or_null, wanted, NULL, why, by_client, lost_before, lost_last_exp, NULL, NULL, NULL);
+END $$;
+
+-- A session that is in no table, but whose tokens are out there.
+CREATE FUNCTION publish_unknown(now_or_null bigint, session bytea, exp bigint, why text, by_client client, OUT number bigint, OUT mark bytea)
+LANGUAGE plpgsql AS $$
+DECLARE
+    now_at bigint := coalesce(now_or_null, latchkey_now());
+BEGIN
+    INSERT INTO audit (at, event, cause, session, ip, user_agent, actor, request_id)
+        VALUES (now_at, 'session_ended', why, publish_unknown.session, by_client.ip, by_client.user_agent, by_client.actor, by_client.request_id);
+    SELECT * INTO number, mark FROM append_feed(now_at, ARRAY[publish_unknown.session], ARRAY[exp]);
+    INSERT INTO receipts (number, mark, sessions, latest_exp, at) VALUES (publish_unknown.number, publish_unknown.mark, 1, exp, now_at);
 END $$;
 
 -- New marks for the next rows of the feed behind a number: cursors of theirs are unknown from now on. Gives the last number that has a new

@@ -54,6 +54,16 @@ impl Smtp {
         })
     }
 
+    /// Connects, logs in where it does, and sends nothing.
+    pub(super) async fn greet(&self) -> Result<(), Failure> {
+        match tokio::time::timeout(self.timeout, self.transport.test_connection()).await {
+            Err(_) => Err(Failure::passing("the server did not answer in time")),
+            Ok(Err(error)) => Err(failure(&error)),
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err(Failure::passing("the server does not go on")),
+        }
+    }
+
     pub(super) async fn send(&self, message: Message) -> Result<(), Failure> {
         // The library's own limit is for each step.
         match tokio::time::timeout(self.timeout, self.transport.send(message)).await {

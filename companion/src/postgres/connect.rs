@@ -63,6 +63,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// Of a frozen companion: the others' logouts wait for no lock, and no idle transaction holds one, for longer (design section 4).
 const SERVER_LIMITS: &str =
     "-c lock_timeout=2000 -c idle_in_transaction_session_timeout=1000 -c statement_timeout=5000";
+/// All statements are short. A server that takes one for long, because it has no statistics yet, would compile it first: tens of
+/// milliseconds, and a library for each connection.
+const NO_COMPILER: &str = "-c jit=off";
 
 /// The address with all limits, and the TLS that goes with it.
 pub(super) struct Address {
@@ -127,7 +130,7 @@ pub(super) fn address(options: &Options) -> Result<Address, OpenError> {
         ));
     }
     let given = config.get_options().unwrap_or_default();
-    let limited = format!("{given} {SERVER_LIMITS}");
+    let limited = format!("{given} {SERVER_LIMITS} {NO_COMPILER}");
     config
         .options(limited)
         .application_name("latchkey")

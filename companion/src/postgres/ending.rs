@@ -215,6 +215,7 @@ impl Ending<'_> {
         self,
         session: SessionId,
         exp: Option<UnixTime>,
+        by: &Client,
         now: Millis,
     ) -> Outcome<Option<Revocation>> {
         // An entry that ends before any token of the session does would let it live again; there may be others than the one presented.
@@ -230,11 +231,19 @@ impl Ending<'_> {
         if let Some(row) = self.db.row(published, &[&id, &exp.seconds()]).await? {
             return receipt(&row).map(Some);
         }
-        let publish = "SELECT * FROM publish_unknown($1, $2, $3)";
-        let row = self
-            .db
-            .only_row(publish, &[&self.now(), &id, &exp.seconds()])
-            .await?;
+        let publish = "
+            SELECT * FROM publish_unknown($1, $2, $3, $4, ROW($5::text, $6::text, $7::text, $8::text)::client)";
+        let arguments: Arguments<'_> = &[
+            &self.now(),
+            &id,
+            &exp.seconds(),
+            &Cause::LoggedOut.name(),
+            &by.ip,
+            &by.user_agent,
+            &by.actor,
+            &by.request_id,
+        ];
+        let row = self.db.only_row(publish, arguments).await?;
         let (number, mark) = numbered(&row)?;
         Ok(Some(Revocation {
             number,

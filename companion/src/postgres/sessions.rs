@@ -91,9 +91,10 @@ impl Sessions for Postgres {
         &self,
         session: SessionId,
         exp: Option<UnixTime>,
+        by: Client,
     ) -> Outcome<Option<Revocation>> {
         let about_now = self.clock.now();
-        let ended = end!(self, |ending| ending.unknown(session, exp, about_now))?;
+        let ended = end!(self, |ending| ending.unknown(session, exp, &by, about_now))?;
         Ok(ended.map(|revocation| self.committed(revocation)))
     }
 

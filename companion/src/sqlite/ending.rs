@@ -146,6 +146,7 @@ pub(super) fn revoke_unknown(
     write: &Write<'_>,
     session: SessionId,
     exp: Option<UnixTime>,
+    by: &Client,
 ) -> rusqlite::Result<Option<Revocation>> {
     // An entry that ends before any token of the session does would let it live again; there may be others than the one presented.
     let exp = exp.map_or(write.lost.last_exp, |exp| exp.max(write.lost.last_exp));
@@ -157,6 +158,13 @@ pub(super) fn revoke_unknown(
     {
         return Ok(Some(revocation));
     }
+    let event = Event {
+        name: "session_ended",
+        cause: Some(Cause::LoggedOut),
+        account: None,
+        session: Some(session),
+    };
+    audit::append(write, &event, by)?;
     let number = feed::publish(write, session, exp)?;
     note(write, number, 1, exp).map(Some)
 }

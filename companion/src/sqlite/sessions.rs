@@ -109,10 +109,11 @@ impl Sessions for Sqlite {
         &self,
         session: SessionId,
         exp: Option<UnixTime>,
+        by: Client,
     ) -> Outcome<Option<Revocation>> {
         let ended = self
             .writer
-            .write(move |write| ending::revoke_unknown(write, session, exp))
+            .write(move |write| ending::revoke_unknown(write, session, exp, &by))
             .await?;
         Ok(ended.map(|revocation| self.committed(revocation)))
     }

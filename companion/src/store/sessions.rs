@@ -64,6 +64,7 @@ pub trait Sessions: Send + Sync {
         &self,
         session: SessionId,
         exp: Option<UnixTime>,
+        by: Client,
     ) -> Outcome<Option<Revocation>>;
 
     /// The revocation of that number.

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use serde_json::Value;
 use tests::command::{Printed, latchkey};
 use tests::companion::{Companion, Gateway};
+use tests::smtp::{Security, SmtpServer};
 
 use crate::{HOUR, companion_with_alice, is_alive, stored};
 
@@ -251,6 +252,47 @@ fn the_doctor_finds_what_is_wrong() {
         "{}",
         printed.text
     );
+}
+
+/// A wrong port, a wrong password, a template that is none: found before the first visitor waits for a code. Nothing is sent.
+#[test]
+fn the_doctor_calls_the_mail_server() {
+    let login = "latchkey:the-password-of-smtp";
+    let security = Security {
+        login: Some(login.to_owned()),
+        ..Security::default()
+    };
+    let mut server = SmtpServer::start(security).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let state = place.path().join("state");
+    let password = place.path().join("password");
+    let port = server.port().to_string();
+    let diagnosed = |text: &str| {
+        fs::write(&password, text).unwrap();
+        fs::set_permissions(&password, Permissions::from_mode(0o600)).unwrap();
+        let variables = [
+            ("LATCHKEY_SMTP__HOST", "localhost"),
+            ("LATCHKEY_SMTP__PORT", &port),
+            ("LATCHKEY_SMTP__TLS", "none"),
+            ("LATCHKEY_SMTP__FROM", "login@example.com"),
+            ("LATCHKEY_SMTP__USERNAME", "latchkey"),
+            ("LATCHKEY_SMTP__PASSWORD_FILE", password.to_str().unwrap()),
+        ];
+        let text = latchkey(&state, &["doctor"], &variables).unwrap().text;
+        assert!(!text.contains("the-password"), "{text}");
+        text
+    };
+    let well = diagnosed("the-password-of-smtp");
+    assert!(well.contains("ok    mail"), "{well}");
+    let refused = diagnosed("the-password-of-another");
+    assert!(
+        refused.contains("fail  mail") && refused.contains("535"),
+        "{refused}"
+    );
+    server.stop();
+    let gone = diagnosed("the-password-of-smtp");
+    assert!(gone.contains("fail  mail"), "{gone}");
+    assert!(!state.exists());
 }
 
 fn diagnosed(companion: &Companion) -> Value {

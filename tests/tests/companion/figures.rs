@@ -8,7 +8,7 @@ use tests::client::Client;
 use tests::companion::{Companion, Gateway};
 use tests::visitor::Visitor;
 
-use crate::{HOUR, companion_with_alice, log_out};
+use crate::{HOUR, log_out};
 
 /// The samples of a page, by their names and labels.
 pub(crate) fn figures(internal: &Client) -> BTreeMap<String, f64> {

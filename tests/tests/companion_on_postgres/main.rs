@@ -1,7 +1,8 @@
 //! The tests of `companion` with its companions on PostgreSQL, each on a database of its own. The name of this program says so to
 //! `tests::companion`.
 //!
-//! Left out are those about the embedded store's files: `files` and `restore`.
+//! Left out are those about the embedded store's files, and those in which no store has a say: forms of answers, mail servers, listeners,
+//! origins, the cost of hashes.
 
 #[path = "../companion/common.rs"]
 mod common;
@@ -10,10 +11,6 @@ mod common;
 mod account;
 #[path = "../companion/admin.rs"]
 mod admin;
-#[path = "../companion/answers.rs"]
-mod answers;
-#[path = "../companion/authority.rs"]
-mod authority;
 #[path = "../companion/codes.rs"]
 mod codes;
 #[path = "../companion/commands.rs"]
@@ -34,36 +31,26 @@ mod factors;
 mod feed;
 #[path = "../companion/figures.rs"]
 mod figures;
-#[path = "../companion/hashing.rs"]
-mod hashing;
 #[path = "../companion/key_rotation.rs"]
 mod key_rotation;
 #[path = "../companion/labels.rs"]
 mod labels;
 #[path = "../companion/limits.rs"]
 mod limits;
-#[path = "../companion/listeners.rs"]
-mod listeners;
 #[path = "../companion/login.rs"]
 mod login;
 #[path = "../companion/logout.rs"]
 mod logout;
 #[path = "../companion/lost.rs"]
 mod lost;
-#[path = "../companion/mail.rs"]
-mod mail;
 #[path = "../companion/master_key.rs"]
 mod master_key;
 #[path = "../companion/oauth.rs"]
 mod oauth;
-#[path = "../companion/origins.rs"]
-mod origins;
 #[path = "../companion/pending.rs"]
 mod pending;
 #[path = "../companion/polls.rs"]
 mod polls;
-#[path = "../companion/rate.rs"]
-mod rate;
 #[path = "../companion/reauthentication.rs"]
 mod reauthentication;
 #[path = "../companion/receipts.rs"]
@@ -86,11 +73,7 @@ mod start;
 mod step_up;
 #[path = "../companion/stopping.rs"]
 mod stopping;
-#[path = "../companion/strictness.rs"]
-mod strictness;
 #[path = "../companion/two_steps.rs"]
 mod two_steps;
-#[path = "../companion/webhook.rs"]
-mod webhook;
 
 use common::*;

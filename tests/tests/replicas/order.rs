@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use companion::clock::Clock;
 use companion::postgres::{Options, Postgres};
-use companion::store::{CursorFound, KeyUse, SealedKey, Store};
+use companion::store::{Client, CursorFound, KeyUse, SealedKey, Store};
 use tests::issuer::digest;
 use tests::postgres;
 use tests::watch::{Stopwatch, unix_seconds};
@@ -56,7 +56,7 @@ fn no_gateway_misses_a_revocation_whatever_the_order_of_commits() {
                 tokio::spawn(async move {
                     for number in 0..REVOCATIONS / CONNECTIONS {
                         let session = session(writer, number);
-                        let done = store.revoke_unknown(session, Some(exp)).await.unwrap();
+                        let done = store.revoke_unknown(session, Some(exp), Client::default()).await.unwrap();
                         assert!(done.is_some());
                     }
                 })
@@ -99,7 +99,7 @@ fn what_another_companion_has_committed_is_seen_within_a_second_or_two_without_i
             moved.mark_unchanged();
             let exp = UnixTime::from_seconds(unix_seconds() + 300);
             let done = here
-                .revoke_unknown(session(99, number), Some(exp))
+                .revoke_unknown(session(99, number), Some(exp), Client::default())
                 .await
                 .unwrap();
             let wanted = done.unwrap().number;

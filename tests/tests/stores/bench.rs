@@ -298,7 +298,10 @@ pub async fn publish_many(bench: &Bench, numbers: Range<usize>, exp: UnixTime) {
                 let mut session = [0; 16];
                 session[..8].copy_from_slice(&u64::try_from(number).unwrap().to_be_bytes());
                 let session = SessionId::from_bytes(session);
-                store.revoke_unknown(session, Some(exp)).await.unwrap();
+                store
+                    .revoke_unknown(session, Some(exp), Client::default())
+                    .await
+                    .unwrap();
             }
         }
     })

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use companion::receipt::{Revocation, SERVED_AFTER_EXP};
-use companion::store::{Client, Ended, Lifetimes, Login};
+use companion::store::{AuditQuery, Client, Ended, Lifetimes, Login};
 use token::{Cursor, Mark, SessionId, UnixTime};
 
 use crate::bench::{Bench, LONGEST_TOKEN, START, cursor_of};
@@ -240,7 +240,7 @@ pub async fn a_receipt_is_found_by_its_number(bench: &Bench) {
 pub async fn an_unknown_session_is_published_until_its_token_expires(bench: &Bench) {
     bench.add_keys().await;
     let lost = SessionId::from_bytes([9; 16]);
-    let revoke = |exp| bench.store.revoke_unknown(lost, exp);
+    let revoke = |exp| bench.store.revoke_unknown(lost, exp, Client::default());
     let exp = START.plus(HOUR);
     let first = revoke(Some(exp)).await.unwrap().unwrap();
     assert_eq!(told(&first), (2, first.mark, 1, exp));
@@ -262,6 +262,18 @@ pub async fn an_unknown_session_is_published_until_its_token_expires(bench: &Ben
     assert_eq!((second.number, second.latest_exp), (3, later));
     let read = bench.whole_feed().await;
     assert_eq!(read.revoked, [(lost, exp), (lost, later)]);
+    // AU-01: each that was published, and no other.
+    let all = AuditQuery {
+        account: None,
+        before: None,
+        most: 10,
+    };
+    let written = bench.other.audit(all).await.unwrap();
+    let ends = written.iter().filter(|entry| entry.session == Some(lost));
+    let ends: Vec<_> = ends
+        .map(|entry| (entry.event.as_str(), entry.cause.as_deref()))
+        .collect();
+    assert_eq!(ends, [("session_ended", Some("logged_out")); 2]);
 }
 
 /// Of the session there may be tokens that nobody has presented.
@@ -270,7 +282,11 @@ pub async fn an_unknown_session_is_published_as_long_as_a_lost_token_may_live(be
     let last_exp = START.plus(LONGEST_TOKEN);
     for (byte, exp) in [(8, None), (9, Some(START.plus(SECOND)))] {
         let session = SessionId::from_bytes([byte; 16]);
-        let revocation = bench.store.revoke_unknown(session, exp).await.unwrap();
+        let revocation = bench
+            .store
+            .revoke_unknown(session, exp, Client::default())
+            .await
+            .unwrap();
         assert_eq!(revocation.unwrap().latest_exp, last_exp);
     }
     let read = bench.whole_feed().await;
@@ -281,7 +297,7 @@ pub async fn an_unknown_session_is_published_as_long_as_a_lost_token_may_live(be
 pub async fn an_unknown_session_that_all_have_forgotten_is_not_published(bench: &Bench) {
     bench.add_keys().await;
     let session = SessionId::from_bytes([9; 16]);
-    let revoke = |exp| bench.store.revoke_unknown(session, exp);
+    let revoke = |exp| bench.store.revoke_unknown(session, exp, Client::default());
     bench.clock.advance(LONGEST_TOKEN + SERVED_AFTER_EXP - TICK);
     assert!(revoke(None).await.unwrap().is_some());
     let head = bench.head().await;

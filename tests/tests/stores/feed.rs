@@ -146,7 +146,11 @@ pub async fn a_change_is_told_to_all_who_wait(bench: &Bench) {
     bench.other.end_sessions(alice.id, None, by).await.unwrap();
     heard(&mut waiting, 4).await;
     let lost = SessionId::from_bytes([9; 16]);
-    bench.store.revoke_unknown(lost, None).await.unwrap();
+    bench
+        .store
+        .revoke_unknown(lost, None, Client::default())
+        .await
+        .unwrap();
     heard(&mut waiting, 5).await;
     // By theft, and by one login too many.
     let account = bench.store.account(&alice.email).await.unwrap().unwrap();

@@ -24,7 +24,10 @@ const IN_MEMORY: Duration = Duration::from_secs(30 * 86_400);
 /// Publishes a session until then.
 async fn publish(bench: &Bench, name: u8, exp: UnixTime) -> Cursor {
     let session = SessionId::from_bytes([name; 16]);
-    let published = bench.store.revoke_unknown(session, Some(exp)).await;
+    let published = bench
+        .store
+        .revoke_unknown(session, Some(exp), Client::default())
+        .await;
     let published = published.unwrap().unwrap();
     Cursor {
         number: published.number,
