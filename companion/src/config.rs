@@ -117,7 +117,7 @@ pub struct Store {
     pub url_env: Option<String>,
     /// PostgreSQL: the authorities that may have signed the server's certificate, as PEM; needed off this machine.
     pub ca_file: Option<PathBuf>,
-    /// PostgreSQL: the most connections of this companion, beside the one that listens.
+    /// PostgreSQL: the most connections of this companion, beside the one that listens and three of the feed.
     pub connections: usize,
 }
 

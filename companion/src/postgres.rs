@@ -54,6 +54,8 @@ pub use self::look::look;
 /// The store in a database.
 pub struct Postgres {
     pool: Pool,
+    /// Of the feed and of gateways alone: they wait in no queue behind a flood of logins (RL-07).
+    feed_pool: Pool,
     clock: Clock,
     witness: Arc<Witness>,
     moved: Arc<Moved>,
@@ -91,13 +93,17 @@ impl Postgres {
         clock.heard(schema::time(&address).await?, asked);
         let witness = Arc::new(Witness::new(clock.clone(), longest_token));
         let taken = Arc::default();
-        let pool = connect::pool(
-            &address,
-            options.connections,
-            Arc::clone(&witness),
-            Arc::clone(&taken),
-        )?;
-        let head = follow::look(&pool, &clock, &witness)
+        let pool = |connections, taken: &Arc<AtomicU64>| {
+            connect::pool(
+                &address,
+                connections,
+                Arc::clone(&witness),
+                Arc::clone(taken),
+            )
+        };
+        let feed_pool = pool(FEED_CONNECTIONS, &Arc::default())?;
+        let pool = pool(options.connections, &taken)?;
+        let head = follow::look(&feed_pool, &clock, &witness)
             .await
             .map_err(|error| OpenError::of(&error))?;
         let moved = Arc::new(Moved {
@@ -105,7 +111,7 @@ impl Postgres {
             gateways: watch::Sender::new(0),
         });
         let looking = tokio::spawn(follow::look_every_second(
-            pool.clone(),
+            feed_pool.clone(),
             clock.clone(),
             Arc::clone(&witness),
             Arc::clone(&moved),
@@ -117,6 +123,7 @@ impl Postgres {
         ));
         Ok(Self {
             pool,
+            feed_pool,
             clock,
             witness,
             moved,
@@ -149,6 +156,8 @@ impl Postgres {
     }
 }
 
+/// One that reads, one that writes what was acknowledged, one that registers.
+const FEED_CONNECTIONS: usize = 3;
 /// A stored receipt knows when its transaction began; the commit came later, by no more than this.
 const LONGEST_COMMIT: Duration = Duration::from_secs(30);
 

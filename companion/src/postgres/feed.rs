@@ -19,7 +19,7 @@ impl FeedRows for Postgres {
     async fn read_feed(&self, after: Cursor) -> Outcome<FeedRead> {
         let asked = self.clock.steady();
         let witness = Arc::clone(&self.witness);
-        let read = ask!(self, |db, now| read(db, now, &witness, after))?;
+        let read = ask!(self.feed_pool, |db, now| read(db, now, &witness, after))?;
         follow::heard(&self.clock, &self.witness, read.at, asked);
         Ok(read)
     }

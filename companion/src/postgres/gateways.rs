@@ -18,16 +18,19 @@ use crate::witness::Witness;
 #[async_trait]
 impl GatewayRegister for Postgres {
     async fn register_gateway(&self, gateway: RegisteredGateway) -> Outcome<()> {
-        ask!(self, |db, now| register(db, now, &gateway))
+        ask!(self.feed_pool, |db, now| register(db, now, &gateway))
     }
 
     async fn gateways(&self, since: Millis) -> Outcome<GatewaysRead> {
         let witness = Arc::clone(&self.witness);
-        ask!(self, |db, now| changed(db, now, &witness, since))
+        ask!(self.feed_pool, |db, now| changed(db, now, &witness, since))
     }
 
     async fn note_acknowledged(&self, acknowledged: Vec<Acknowledged>) -> Outcome<()> {
-        change!(self, Soon, |write| note_acknowledged(write, &acknowledged))
+        change!(self.feed_pool, Soon, |write| note_acknowledged(
+            write,
+            &acknowledged
+        ))
     }
 
     fn gateways_moved(&self) -> watch::Receiver<u64> {

@@ -221,9 +221,12 @@ pub(super) fn because(error: &Error) -> String {
 
 /// One statement: `$db` is the connection, `$now` the settable moment; what the body names it owns.
 macro_rules! ask {
-    ($self:ident, |$db:ident, $now:ident| $body:expr) => {{
+    ($self:ident, |$db:ident, $now:ident| $body:expr) => {
+        $crate::postgres::work::ask!($self.pool, |$db, $now| $body)
+    };
+    ($self:ident.$pool:ident, |$db:ident, $now:ident| $body:expr) => {{
         let $now = $self.set_moment();
-        let asked = $crate::postgres::work::statement(&$self.pool, move |$db| {
+        let asked = $crate::postgres::work::statement(&$self.$pool, move |$db| {
             Box::pin(async move { $body.await })
         });
         $self.latency.read.time(asked).await
@@ -244,9 +247,12 @@ macro_rules! end {
 
 /// A transaction.
 macro_rules! change {
-    ($self:ident, $commit:ident, |$write:ident| $body:expr) => {{
+    ($self:ident, $commit:ident, |$write:ident| $body:expr) => {
+        $crate::postgres::work::change!($self.pool, $commit, |$write| $body)
+    };
+    ($self:ident.$pool:ident, $commit:ident, |$write:ident| $body:expr) => {{
         let changed = $crate::postgres::work::transaction(
-            &$self.pool,
+            &$self.$pool,
             $self.set_moment(),
             $self.witness.lost(),
             $crate::postgres::work::Commit::$commit,

@@ -47,6 +47,8 @@ mod lost;
 mod master_key;
 #[path = "../companion/oauth.rs"]
 mod oauth;
+#[path = "../companion/overload.rs"]
+mod overload;
 #[path = "../companion/pending.rs"]
 mod pending;
 #[path = "../companion/polls.rs"]

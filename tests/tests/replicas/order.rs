@@ -13,7 +13,7 @@ use token::{Algorithm, Cursor, SessionId, UnixTime};
 use zeroize::Zeroizing;
 
 const CONNECTIONS: usize = 32;
-const REVOCATIONS: usize = 20_000;
+const REVOCATIONS: usize = 6_400;
 const READERS: usize = 4;
 
 async fn open(url: &str) -> Arc<dyn Store> {
