@@ -170,13 +170,29 @@ impl Hasher {
         told.await.map_err(|_| Overloaded)
     }
 
+    /// Refuses as the gate would, before anything else is done for a request that is going to need it: in a flood the store has no work
+    /// with those who are turned away.
+    ///
+    /// # Errors
+    /// [`Overloaded`].
+    pub fn must_have_room(&self) -> Result<(), Overloaded> {
+        let counts = &self.0.counts;
+        if counts.waiting.load(Ordering::SeqCst) < self.places() {
+            return Ok(());
+        }
+        counts.refused.fetch_add(1, Ordering::Relaxed);
+        Err(Overloaded)
+    }
+
+    /// How many may wait, those included who are about to get a permit.
+    fn places(&self) -> usize {
+        let permits = self.0.permits.available_permits();
+        self.0.most_waiting.saturating_add(permits)
+    }
+
     async fn permit(&self) -> Result<OwnedSemaphorePermit, Overloaded> {
         let permits = &self.0.permits;
-        let most = self.0.most_waiting;
-        let _place = Place::take(
-            &self.0.counts.waiting,
-            most.saturating_add(permits.available_permits()),
-        )?;
+        let _place = Place::take(&self.0.counts.waiting, self.places())?;
         let permit = tokio::time::timeout(LONGEST_WAIT, Arc::clone(permits).acquire_owned());
         permit
             .await

@@ -48,6 +48,7 @@ pub async fn log_in(
     credentials: Credentials,
     Json(body): Json<Body>,
 ) -> Result<Response, ApiError> {
+    app.hasher.must_have_room()?;
     let password = Password::new(body.password);
     // Cookies are `Secure`: the settings allow no base URL but https and loopback, where browsers take them.
     let delivery = match body.delivery.as_deref() {

@@ -34,6 +34,7 @@ pub async fn sign_up(
     caller: Caller,
     Json(body): Json<SignUp>,
 ) -> Result<(StatusCode, Answer<Challenged>), ApiError> {
+    app.hasher.must_have_room()?;
     let password = Password::new(body.password);
     let email = Email::parse(&body.email).ok_or(ApiError::InvalidEmail)?;
     app.take(vec![password_per_address(&app, &caller)]).await?;

@@ -64,7 +64,14 @@ impl Drop for Workers {
     }
 }
 
+/// Behind everything else that wants the processor (RL-07): a flood of logins takes what is left by refreshes, the feed and health.
+const NICENESS: i32 = 10;
+
 fn work(queue: &Queue, cost: Cost) {
+    // On Linux a thread has a priority of its own (`setpriority(2)`, "C library/kernel differences").
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::warn!(%error, "hashing runs before other work");
+    }
     let mut memory = Memory::default();
     while let Some(job) = next(queue, &mut memory) {
         // Who waits for it learns that it never ended; the thread goes on.
