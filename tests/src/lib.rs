@@ -13,12 +13,14 @@ pub mod fault;
 pub mod gate;
 #[cfg(feature = "host")]
 pub mod gateway;
+pub mod history;
 pub mod hook;
 #[cfg(feature = "host")]
 pub mod host;
 pub mod leaks;
 pub mod log;
 pub mod mailbox;
+pub mod middleman;
 pub mod next_page;
 pub mod part;
 pub mod place;
