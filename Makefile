@@ -33,7 +33,7 @@ lint: ## format, clippy natively and on wasm, docs, dependencies
 fuzz: ## every fuzz target for 60 s (FUZZ_SECONDS), and a table; fails on a crash
 	@tools/fuzz
 
-bench: $(MODULE) $(ENVOY_BINARY) ## what the filter costs, who the companion's answers tell apart, what a flood of logins does: tables, in a few minutes
+bench: $(MODULE) $(ENVOY_BINARY) ## what the filter costs, who the companion's answers tell apart, what a flood of logins does: tables, in minutes, after a release build
 	@tools/bench
 
 wasm: $(MODULE) ## the optimised filter module, envoy/latchkey.wasm, and its sha256

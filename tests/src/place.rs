@@ -31,6 +31,23 @@ pub fn program(name: &str) -> Result<PathBuf, Fault> {
         })
 }
 
+/// The same, as operators run it: built with `--release`.
+///
+/// # Errors
+/// When it was not built.
+pub fn optimised_program(name: &str) -> Result<PathBuf, Fault> {
+    let running = env::current_exe().map_err(Fault::while_doing("the running program"))?;
+    running
+        .ancestors()
+        .map(|folder| folder.join("release").join(name))
+        .find(|path| path.is_file())
+        .ok_or_else(|| {
+            Fault::new(format!(
+                "the optimised {name} is missing; run: cargo build --release --package companion --bins"
+            ))
+        })
+}
+
 /// The module that traps on demand, in the folder that cargo builds into.
 ///
 /// # Errors

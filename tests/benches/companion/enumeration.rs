@@ -5,6 +5,7 @@
 use serde_json::json;
 use tests::client::{Answer, Client};
 use tests::fault::Fault;
+use tests::place;
 use tests::ranks::{mann_whitney, median, quantile};
 use tests::visitor::{Visitor, enter_code};
 use tests::watch::Stopwatch;
@@ -36,7 +37,7 @@ fn kind<'a>(name: &'a str, call: impl Fn(usize) -> Result<Answer, Fault> + 'a) -
 
 /// Measures all groups. Whether none tells its kinds apart.
 pub(crate) fn run() -> Result<bool, Fault> {
-    let server = Server::start(&[])?;
+    let server = Server::start(&place::program("latchkey")?)?;
     let client = server.client()?;
     let owner = server.account("owner")?;
     let all = CALLS + WARM_UP;

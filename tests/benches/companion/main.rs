@@ -1,7 +1,8 @@
 //! What the companion's answers take, in time: whether it tells who has an account, and what a flood of logins does to everybody else.
 //!
-//! A companion of its own, as an operator starts it, on SQLite in a temporary folder. Absolute times are those of this machine and of a
-//! debug build. One part alone: `tools/bench enumeration` or `overload`. Ends with 1 when a bound of the requirements is broken.
+//! A companion of its own, as an operator starts it, on SQLite in a temporary folder. Absolute times are those of this machine. Whom it
+//! tells apart is measured on a slow build, which hides less; a flood on the build that operators run. One part alone: `tools/bench
+//! enumeration` or `overload`. Ends with 1 when a bound of the requirements is broken.
 
 mod enumeration;
 mod overload;

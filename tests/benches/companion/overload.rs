@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tests::client::Client;
 use tests::fault::Fault;
+use tests::place;
 use tests::ranks::{median, quantile};
 use tests::visitor::Visitor;
 use tests::watch::Stopwatch;
@@ -23,8 +24,10 @@ const BURSTS: usize = 12;
 const IDLE: usize = 400;
 /// Between two calls of one kind: people do not come in a queue.
 const PAUSE: Duration = Duration::from_millis(5);
-/// How much slower the slowest refreshes may be.
+/// How much slower the slowest may be.
 const MOST_TIMES: f64 = 5.0;
+/// What takes no longer, in microseconds, holds nobody up, however little it takes when idle.
+const SHORT: f64 = 10_000.0;
 /// Beyond what it takes when idle: the memory of all runs, and of all connections.
 const MOST_MEBIBYTES: f64 = 150.0;
 
@@ -38,7 +41,7 @@ struct Times {
 
 /// Measures idle and under load. Whether the bounds hold.
 pub(crate) fn run() -> Result<bool, Fault> {
-    let server = Server::start(&[])?;
+    let server = Server::start(&place::optimised_program("latchkey")?)?;
     let owner = server.account("owner")?;
     let mut other = Other::new(&server, &owner)?;
     let mut idle = Times::default();
@@ -62,7 +65,7 @@ pub(crate) fn run() -> Result<bool, Fault> {
     ] {
         let (idle_p99, busy_p99) = (quantile(idle, 0.99), quantile(busy, 0.99));
         let times = busy_p99 / idle_p99;
-        let does_hold = times < MOST_TIMES;
+        let does_hold = times < MOST_TIMES || busy_p99 < SHORT;
         println!(
             "{name:<20} {:>8} {:>12.0} {idle_p99:>12.0} {:>12.0} {busy_p99:>12.0} {times:>8.1} {}",
             busy.len(),

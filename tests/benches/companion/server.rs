@@ -1,7 +1,7 @@
 //! The companion under measurement: `latchkey serve` on a state directory of its own.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -11,7 +11,6 @@ use tests::client::Client;
 use tests::fault::Fault;
 use tests::mailbox::Mailbox;
 use tests::part::Part;
-use tests::place;
 use tests::ports::free_port;
 use tests::visitor::Visitor;
 use tests::watch::wait_for;
@@ -43,18 +42,17 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts one with these variables beside what all have.
-    pub(crate) fn start(variables: &[(&str, &str)]) -> Result<Self, Fault> {
+    /// Starts one.
+    pub(crate) fn start(program: &Path) -> Result<Self, Fault> {
         let folder = tempfile::tempdir().map_err(Fault::while_doing("a temporary folder"))?;
         let (public, internal) = (free_port()?, free_port()?);
-        let mut command = Command::new(place::program("latchkey")?);
+        let mut command = Command::new(program);
         command
             .arg("serve")
             .env_clear()
             .env("LATCHKEY_STATE", folder.path().join("state"))
             .env("LATCHKEY_LISTEN", format!("127.0.0.1:{public}"))
-            .env("LATCHKEY_INTERNAL_LISTEN", format!("127.0.0.1:{internal}"))
-            .envs(variables.iter().copied());
+            .env("LATCHKEY_INTERNAL_LISTEN", format!("127.0.0.1:{internal}"));
         for limit in ROOMY {
             command.env(format!("LATCHKEY_LIMITS__{limit}"), "1000000+1000000/1s");
         }
