@@ -2,7 +2,7 @@
 # when missing or outdated.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo smoke stack test lint fuzz bench wasm clean
+.PHONY: help demo smoke stack test lint fuzz soak bench wasm clean
 
 MODULE := envoy/latchkey.wasm
 TRAPPING := $(or $(CARGO_TARGET_DIR),target)/latchkey-trap.wasm
@@ -32,6 +32,9 @@ lint: ## format, clippy natively and on wasm, docs, dependencies
 
 fuzz: ## every fuzz target for 60 s (FUZZ_SECONDS), and a table; fails on a crash
 	@tools/fuzz
+
+soak: $(MODULE) $(ENVOY_BINARY) $(POSTGRES_FOLDER) ## kills, races, lost replies and a hostile network, on real parts, for half an hour; a table
+	@tools/soak
 
 bench: $(MODULE) $(ENVOY_BINARY) ## what the filter costs, who the companion's answers tell apart, what a flood of logins does: tables, in minutes, after a release build
 	@tools/bench

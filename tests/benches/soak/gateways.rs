@@ -1,0 +1,189 @@
+//! One companion, as operators run it, and thousands of gateways that hold their polls: what each costs in memory, and how long it takes
+//! until all of them have a revocation and have said so.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::Value;
+use tests::fault::Fault;
+use tests::place;
+use tests::setup::Store;
+use tests::watch::{Stopwatch, wait_for};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
+
+use crate::server::Server;
+use crate::table::Table;
+use crate::wanted;
+
+const GATEWAYS: usize = 5_000;
+/// Logouts, one after the other.
+const LOGOUTS: usize = 20;
+/// Connections that are opened in one moment.
+const AT_ONCE: usize = 100;
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub(crate) fn run(store: Store, table: &mut Table) -> Result<(), Fault> {
+    // Polls are held by a companion, whatever its store.
+    if store == Store::Postgres {
+        return Ok(());
+    }
+    let gateways = wanted("SOAK_GATEWAYS", GATEWAYS)?;
+    allow_files(gateways as u64 + 500)?;
+    let server = Server::start(&place::optimised_program("latchkey")?)?;
+    let owner = server.account("owner")?;
+    let client = server.client()?;
+    let (before, _) = server.memory()?;
+    let token = server.state().join("gateway.token");
+    let token = fs::read_to_string(&token).map_err(Fault::while_doing(token.display()))?;
+    let runtime = Runtime::new().map_err(Fault::while_doing("a runtime"))?;
+    let pages = Arc::new(AtomicUsize::new(0));
+    let faults = Arc::new(AtomicUsize::new(0));
+    let watch = Stopwatch::start();
+    for number in 0..gateways {
+        let gateway = Gateway {
+            port: server.internal,
+            id: format!("{number:032x}"),
+            token: token.trim().to_owned(),
+        };
+        let (pages, faults) = (Arc::clone(&pages), Arc::clone(&faults));
+        runtime.spawn(async move {
+            if gateway.follow(&pages).await.is_err() {
+                faults.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        if number % AT_ONCE == AT_ONCE - 1 {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    // Each has its first page, and holds the next poll.
+    wait_for("all gateways to be synced", PATIENCE, || {
+        Ok((pages.load(Ordering::SeqCst) >= gateways).then_some(()))
+    })?;
+    let joined = watch.elapsed();
+    std::thread::sleep(Duration::from_secs(2));
+    let (after, _) = server.memory()?;
+    let mut receipts = Vec::new();
+    for _ in 0..LOGOUTS {
+        let tokens = owner.login(&client)?;
+        let watch = Stopwatch::start();
+        let answer = tokens.log_out(&client)?.expect(200, "a logout")?;
+        let receipt = watch.elapsed();
+        let live = answer.json()["revocation"]["gateways"]["live"].as_u64();
+        if live != Some(gateways as u64) {
+            return Err(Fault::new(format!(
+                "{live:?} gateways are live: {}",
+                answer.text()
+            )));
+        }
+        receipts.push(receipt);
+    }
+    let (_, most) = server.memory()?;
+    receipts.sort_unstable();
+    let faults = faults.load(Ordering::SeqCst);
+    let kibibytes = (after - before) * 1024.0 / gateways as f64;
+    for (what, figure) in [
+        ("gateways that hold a poll", gateways.to_string()),
+        ("until all were synced", format!("{joined:.1?}")),
+        ("memory for each held poll", format!("{kibibytes:.1} KiB")),
+        ("memory of the companion, at most", format!("{most:.0} MiB")),
+        (
+            "until all have a revocation and said so, p50",
+            format!("{:.1?}", receipts[LOGOUTS / 2]),
+        ),
+        (
+            "the same, slowest of 20",
+            format!("{:.1?}", receipts[LOGOUTS - 1]),
+        ),
+        ("gateways that lost their connection", faults.to_string()),
+    ] {
+        table.add("gateways", store, what, figure);
+    }
+    runtime.shutdown_background();
+    if faults > 0 {
+        return Err(Fault::new(format!(
+            "{faults} gateways lost their connection"
+        )));
+    }
+    Ok(())
+}
+
+/// Each poll is a file here, and one in the companion, which inherits the limit.
+fn allow_files(count: u64) -> Result<(), Fault> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let limit = Rlimit {
+        current: Some(maximum.map_or(count, |maximum| maximum.min(count))),
+        maximum,
+    };
+    setrlimit(Resource::Nofile, limit).map_err(Fault::while_doing("the limit of open files"))
+}
+
+/// One gateway's feed.
+struct Gateway {
+    port: u16,
+    id: String,
+    token: String,
+}
+
+impl Gateway {
+    /// Polls for ever, and counts the pages that it gets. It believes what it is told: there are too many of it to check signatures.
+    async fn follow(&self, pages: &AtomicUsize) -> std::io::Result<()> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        let mut after = "0".to_owned();
+        let mut hold = 0;
+        loop {
+            let request = format!(
+                "GET /gateway/v1/revocations?v=1&gateway={}&after={after}&hold={hold}&staleness=60 HTTP/1.1\r\nhost: companion\r\nauthorization: Bearer {}\r\n\r\n",
+                self.id, self.token
+            );
+            stream.write_all(request.as_bytes()).await?;
+            let page = answer(&mut stream).await?;
+            let page = payload(&page).ok_or_else(|| std::io::Error::other("no page"))?;
+            after = match (page["seq"].as_u64(), page["mark"].as_str()) {
+                (Some(seq), Some(mark)) if !mark.is_empty() => format!("{seq}.{mark}"),
+                _ => "0".to_owned(),
+            };
+            hold = 10;
+            pages.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// The body of the next answer, which must be 200 with a length.
+async fn answer(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let wrong = |what: &str| std::io::Error::other(what.to_owned());
+    let mut bytes = Vec::new();
+    loop {
+        if let Some(head) = bytes.windows(4).position(|end| end == b"\r\n\r\n") {
+            let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
+            if !text.starts_with("http/1.1 200") {
+                return Err(wrong(&text));
+            }
+            let length = text
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length:"));
+            let length: usize = length
+                .and_then(|length| length.trim().parse().ok())
+                .ok_or_else(|| wrong("no length"))?;
+            if bytes.len() >= head + 4 + length {
+                return Ok(bytes[head + 4..head + 4 + length].to_vec());
+            }
+        }
+        if stream.read_buf(&mut bytes).await? == 0 {
+            return Err(wrong("the connection was closed"));
+        }
+    }
+}
+
+fn payload(page: &[u8]) -> Option<Value> {
+    let text = std::str::from_utf8(page).ok()?;
+    let payload = text.split('.').nth(1)?;
+    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
+    serde_json::from_slice(&payload).ok()
+}

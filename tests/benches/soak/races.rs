@@ -1,0 +1,122 @@
+//! Eight clients race on one session after the other: refreshes of new and old tokens, forgeries, logouts, a seventh of all replies lost on
+//! the way (D3). Every history must have an order that explains it, and end where the store says.
+
+use std::time::Duration;
+
+use tests::client::Client;
+use tests::fault::Fault;
+use tests::history::{self, Record, Reply};
+use tests::middleman::{Middleman, Mischief};
+use tests::races::race;
+use tests::setup::Store;
+use tests::stored;
+use tests::visitor::Visitor;
+use tests::watch::Stopwatch;
+
+use crate::stacks::{callers, companions};
+use crate::table::Table;
+use crate::wanted;
+
+const CLIENTS: usize = 8;
+/// On each store.
+const SESSIONS: usize = 2_000;
+/// Of replies.
+const LOST: u32 = 7;
+const GRACES: [(&str, Duration); 2] = [("10s", Duration::from_secs(10)), ("0s", Duration::ZERO)];
+
+/// What the histories were made of.
+#[derive(Default)]
+struct Counts {
+    calls: usize,
+    lost: usize,
+    rotated: usize,
+    reused: u32,
+    ended: usize,
+}
+
+pub(crate) fn run(store: Store, table: &mut Table) -> Result<(), Fault> {
+    let sessions = wanted("SOAK_SESSIONS", SESSIONS)?;
+    let mut counts = Counts::default();
+    for (seed, (text, grace)) in (0..).zip(GRACES) {
+        run_with(
+            store,
+            text,
+            grace,
+            sessions / GRACES.len(),
+            seed,
+            &mut counts,
+        )?;
+    }
+    for (what, figure) in [
+        ("sessions raced for, none broken", sessions),
+        ("calls", counts.calls),
+        ("replies lost on the way", counts.lost),
+        ("answers with a token", counts.rotated),
+        ("sessions ended", counts.ended),
+    ] {
+        table.add("races", store, what, figure);
+    }
+    table.add(
+        "races",
+        store,
+        "of these by reuse, each noted once",
+        counts.reused,
+    );
+    Ok(())
+}
+
+fn run_with(
+    store: Store,
+    text: &str,
+    grace: Duration,
+    sessions: usize,
+    seed: u64,
+    counts: &mut Counts,
+) -> Result<(), Fault> {
+    let stack = companions(store, text)?;
+    let callers = callers(&stack)?;
+    let alice = Visitor::named("alice");
+    alice.register(&callers[0], &stack.mailbox())?;
+    let mut middlemen = Vec::new();
+    let mut doors = Vec::new();
+    for client in 0..CLIENTS {
+        let port = stack.ports_of(client % callers.len()).companion;
+        let middleman = Middleman::start(port).map_err(Fault::while_doing("a middleman"))?;
+        middleman.set(Mischief::CutReplies {
+            one_in: LOST,
+            seed: seed * 100 + client as u64,
+        });
+        doors.push(Client::new(middleman.port())?);
+        middlemen.push(middleman);
+    }
+    let watch = Stopwatch::start();
+    let mut histories: Vec<(String, Vec<Record>)> = Vec::new();
+    for number in 0..sessions {
+        let caller = &callers[number % callers.len()];
+        let session = alice.login(caller)?;
+        let seed = seed * 1_000_000 + number as u64;
+        let records = race(&doors, caller, &session, watch, seed)?;
+        // At once: a broken history is best looked at while its session is fresh.
+        history::check(&records, grace).map_err(broken(seed))?;
+        histories.push((session.session, records));
+    }
+    let stored = stored::sessions(&stack)?;
+    for (session, records) in &histories {
+        let state = stored.get(session).copied();
+        let state = state.ok_or_else(|| Fault::new("a session is missing in the store"))?;
+        let linearised = history::check(records, grace).map_err(broken(0))?;
+        linearised.ending_in(state).map_err(broken(0))?;
+        counts.calls += records.len();
+        let count =
+            |is: fn(&Reply) -> bool| records.iter().filter(|record| is(&record.reply)).count();
+        counts.lost += count(|reply| matches!(reply, Reply::Lost));
+        counts.rotated += count(|reply| matches!(reply, Reply::Rotated { .. }));
+        counts.ended += usize::from(state.has_ended);
+        counts.reused += state.reuse_events;
+    }
+    stack.stop()
+}
+
+fn broken(seed: u64) -> impl FnOnce(history::Violation) -> Fault {
+    move |violation| Fault::new(format!("the race of seed {seed}: {violation}"))
+}

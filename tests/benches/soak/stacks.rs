@@ -1,0 +1,54 @@
+//! Companions without gateways, and callers of them.
+
+use tests::client::Client;
+use tests::fault::Fault;
+use tests::ports::Ports;
+use tests::setup::{Setup, Store};
+use tests::stack::Stack;
+
+/// Limits that no soak meets.
+const ROOMY: [&str; 12] = [
+    "SIGNUP_PER_ADDRESS",
+    "PASSWORD_PER_ADDRESS",
+    "LOGIN_PER_ADDRESS",
+    "CODE_PER_ADDRESS",
+    "MAIL_PER_ADDRESS",
+    "MAIL_PER_EMAIL",
+    "MAIL_PER_EMAIL_HOURLY",
+    "MAIL_PER_EMAIL_DAILY",
+    "RESEND_PER_CHALLENGE",
+    "RECOVERY_PER_ADDRESS",
+    "REFRESH_PER_SESSION",
+    "UNAUTHENTICATED_TOTAL",
+];
+
+/// With limits that nobody meets.
+pub(crate) fn roomy(setup: Setup) -> Setup {
+    let mut setup = setup.companion("LATCHKEY_SESSIONS__MOST_PER_ACCOUNT", "10000");
+    for limit in ROOMY {
+        let name = format!("LATCHKEY_LIMITS__{limit}");
+        setup = setup.companion(&name, "1000000+1000000/1s");
+    }
+    setup
+}
+
+/// One companion on SQLite, or two on PostgreSQL, with that grace.
+pub(crate) fn companions(store: Store, grace: &str) -> Result<Stack, Fault> {
+    let setup = roomy(Setup::on(Ports::free_block(2)?));
+    let mut setup = setup.companion("LATCHKEY_SESSIONS__REFRESH_GRACE", grace);
+    if store == Store::Postgres {
+        setup = setup.on_postgres(2, 1);
+    }
+    let mut stack = Stack::prepare(setup)?;
+    for number in 0..stack.replicas() {
+        stack.start_replica(number)?;
+    }
+    Ok(stack)
+}
+
+/// A caller of each companion.
+pub(crate) fn callers(stack: &Stack) -> Result<Vec<Client>, Fault> {
+    (0..stack.replicas())
+        .map(|number| stack.client_of_replica(number))
+        .collect()
+}
