@@ -167,7 +167,7 @@ pub async fn refresh(
     let presented = credentials
         .refresh(body.and_then(|body| body.refresh_token))?
         .ok_or(ApiError::NoCredential)?;
-    let token = verify(&app, &presented.token)?;
+    let token = admitted(&app, &presented.token).await?;
     match advance(&app, &token, &caller).await? {
         Some(minted) => cookies::refreshed(&app, &minted).await,
         None => {
@@ -184,7 +184,7 @@ pub async fn refresh(
 /// # Errors
 /// As [`refresh`].
 pub async fn rotate_in_body(app: &App, raw: &str, caller: &Caller) -> Result<Minted, ApiError> {
-    let token = verify(app, raw)?;
+    let token = admitted(app, raw).await?;
     let session = app.store.usable_session(token.session()).await?;
     let would_move = session.is_some_and(|session| {
         session.delivery == Delivery::Cookie && session.generation == token.generation()
@@ -201,9 +201,14 @@ pub async fn rotate_in_body(app: &App, raw: &str, caller: &Caller) -> Result<Min
     Err(ApiError::InvalidRefreshToken)
 }
 
-/// The MAC first: junk never reaches the store (RR-15).
-fn verify(app: &App, raw: &str) -> Result<RefreshToken, ApiError> {
-    RefreshToken::verify(raw, &app.vault.refresh_keys()).map_err(|_| ApiError::InvalidRefreshToken)
+/// The MAC first: junk never reaches the store (RR-15). Then the limit of the session, before any other work (RL-06).
+async fn admitted(app: &App, raw: &str) -> Result<RefreshToken, ApiError> {
+    let token = RefreshToken::verify(raw, &app.vault.refresh_keys());
+    let token = token.map_err(|_| ApiError::InvalidRefreshToken)?;
+    let limit = app.settings.limits.refresh_per_session;
+    let limit = app.limit("refresh_per_session", &token.session().to_string(), limit);
+    app.take_from_owner(vec![limit]).await?;
+    Ok(token)
 }
 
 /// `None`: the session is over.
@@ -212,9 +217,6 @@ async fn advance(
     token: &RefreshToken,
     caller: &Caller,
 ) -> Result<Option<Minted>, ApiError> {
-    let limit = app.settings.limits.refresh_per_session;
-    let limit = app.limit("refresh_per_session", &token.session().to_string(), limit);
-    app.take_from_owner(vec![limit]).await?;
     let refresh = Refresh {
         session: token.session(),
         generation: token.generation(),

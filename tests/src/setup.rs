@@ -16,6 +16,32 @@ pub enum Store {
     Postgres,
 }
 
+/// Variables of a companion with limits that nobody meets.
+pub fn roomy_limits() -> impl Iterator<Item = (String, String)> {
+    let names = [
+        "SIGNUP_PER_ADDRESS",
+        "PASSWORD_PER_ADDRESS",
+        "LOGIN_PER_ADDRESS",
+        "CODE_PER_ADDRESS",
+        "MAIL_PER_ADDRESS",
+        "MAIL_PER_EMAIL",
+        "MAIL_PER_EMAIL_HOURLY",
+        "MAIL_PER_EMAIL_DAILY",
+        "RESEND_PER_CHALLENGE",
+        "RECOVERY_PER_ADDRESS",
+        "RECOVERY_PER_EMAIL",
+        "REFRESH_PER_SESSION",
+        "UNAUTHENTICATED_TOTAL",
+    ];
+    let variable = |name| {
+        (
+            format!("LATCHKEY_LIMITS__{name}"),
+            "1000000+1000000/1s".to_owned(),
+        )
+    };
+    names.into_iter().map(variable)
+}
+
 /// How a stack is to be.
 pub struct Setup {
     /// Who of number 0 listens where.

@@ -12,27 +12,11 @@ use tests::fault::Fault;
 use tests::mailbox::Mailbox;
 use tests::part::Part;
 use tests::ports::free_port;
+use tests::setup::roomy_limits;
 use tests::visitor::Visitor;
 use tests::watch::wait_for;
 
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Limits that no bench meets.
-const ROOMY: [&str; 13] = [
-    "SIGNUP_PER_ADDRESS",
-    "PASSWORD_PER_ADDRESS",
-    "LOGIN_PER_ADDRESS",
-    "CODE_PER_ADDRESS",
-    "MAIL_PER_ADDRESS",
-    "MAIL_PER_EMAIL",
-    "MAIL_PER_EMAIL_HOURLY",
-    "MAIL_PER_EMAIL_DAILY",
-    "RESEND_PER_CHALLENGE",
-    "RECOVERY_PER_ADDRESS",
-    "RECOVERY_PER_EMAIL",
-    "REFRESH_PER_SESSION",
-    "UNAUTHENTICATED_TOTAL",
-];
-
 /// A running companion.
 pub(crate) struct Server {
     part: Part,
@@ -53,9 +37,7 @@ impl Server {
             .env("LATCHKEY_STATE", folder.path().join("state"))
             .env("LATCHKEY_LISTEN", format!("127.0.0.1:{public}"))
             .env("LATCHKEY_INTERNAL_LISTEN", format!("127.0.0.1:{internal}"));
-        for limit in ROOMY {
-            command.env(format!("LATCHKEY_LIMITS__{limit}"), "1000000+1000000/1s");
-        }
+        command.envs(roomy_limits());
         let part = Part::start("companion", command, folder.path().join("log"))?;
         let mut server = Self {
             part,

@@ -3,32 +3,13 @@
 use tests::client::Client;
 use tests::fault::Fault;
 use tests::ports::Ports;
-use tests::setup::{Setup, Store};
+use tests::setup::{Setup, Store, roomy_limits};
 use tests::stack::Stack;
-
-/// Limits that no soak meets.
-const ROOMY: [&str; 12] = [
-    "SIGNUP_PER_ADDRESS",
-    "PASSWORD_PER_ADDRESS",
-    "LOGIN_PER_ADDRESS",
-    "CODE_PER_ADDRESS",
-    "MAIL_PER_ADDRESS",
-    "MAIL_PER_EMAIL",
-    "MAIL_PER_EMAIL_HOURLY",
-    "MAIL_PER_EMAIL_DAILY",
-    "RESEND_PER_CHALLENGE",
-    "RECOVERY_PER_ADDRESS",
-    "REFRESH_PER_SESSION",
-    "UNAUTHENTICATED_TOTAL",
-];
 
 /// With limits that nobody meets.
 pub(crate) fn roomy(setup: Setup) -> Setup {
     let mut setup = setup.companion("LATCHKEY_SESSIONS__MOST_PER_ACCOUNT", "10000");
-    for limit in ROOMY {
-        let name = format!("LATCHKEY_LIMITS__{limit}");
-        setup = setup.companion(&name, "1000000+1000000/1s");
-    }
+    setup.companion.extend(roomy_limits());
     setup
 }
 

@@ -24,18 +24,22 @@ fn a_database_put_back_under_running_companions_hands_out_numbers_again_and_skip
     postgres.start_again().unwrap();
     stack.await_ready().unwrap();
 
-    // A gateway whose polls failed while the database was away comes again after up to five seconds: the first answer may be 202.
     let end = |tokens: &Tokens, at: usize| {
-        let logout = wait_for("the receipt of a logout", Duration::from_secs(20), || {
-            let logout = tokens.log_out(&companions[at])?;
-            Ok((logout.status == 200).then_some(logout))
-        });
-        let logout = logout.unwrap();
+        let logout = tokens.log_out(&companions[at]).unwrap();
+        let logout = logout.expect(200, "logout").unwrap();
         for door in &doors {
             assert_eq!(tokens.call(door).unwrap().status, 401);
         }
         logout.json()["revocation"]["seq"].as_u64().unwrap()
     };
+    // A gateway whose polls failed while the database was away comes again after up to five seconds: the first answer may be 202. The
+    // same call answers the same receipt again.
+    wait_for(
+        "the gateways to poll again",
+        Duration::from_secs(20),
+        || Ok((sessions[0].log_out(&companions[0])?.status == 200).then_some(())),
+    )
+    .unwrap();
     let lost = [end(&sessions[0], 0), end(&sessions[1], 1)];
 
     let postgres = stack.postgres_mut().unwrap();
