@@ -9,6 +9,8 @@ TRAPPING := $(or $(CARGO_TARGET_DIR),target)/latchkey-trap.wasm
 ENVOY_BINARY := .tools/envoy
 POSTGRES_FOLDER := .tools/postgres
 PYTHON_PACKAGES := .tools/python/requirements.txt
+STRACE := .tools/strace
+FAKE_CLOCK := .tools/libfaketime.so.1
 STACK := $(MODULE) $(ENVOY_BINARY) $(if $(filter postgres,$(STORE)),$(POSTGRES_FOLDER))
 MODULE_SOURCES := $(shell find filter token -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock rust-toolchain.toml tools/wasm
 
@@ -33,7 +35,7 @@ lint: ## format, clippy natively and on wasm, docs, dependencies
 fuzz: ## every fuzz target for 60 s (FUZZ_SECONDS), and a table; fails on a crash
 	@tools/fuzz
 
-soak: $(MODULE) $(ENVOY_BINARY) $(POSTGRES_FOLDER) ## kills, races, lost replies and a hostile network, on real parts, for half an hour; a table
+soak: $(MODULE) $(TRAPPING) $(ENVOY_BINARY) $(POSTGRES_FOLDER) $(STRACE) $(FAKE_CLOCK) ## kills, races, lost replies, a hostile network, a million revocations, on real parts, for an hour; a table
 	@tools/soak
 
 bench: $(MODULE) $(ENVOY_BINARY) ## what the filter costs, who the companion's answers tell apart, what a flood of logins does: tables, in minutes, after a release build
@@ -58,6 +60,9 @@ $(ENVOY_BINARY): tools/envoy
 # Its age says nothing: it is a folder of the system, or of a package.
 $(POSTGRES_FOLDER):
 	@tools/postgres
+
+$(STRACE) $(FAKE_CLOCK): tools/debian
+	@tools/debian $(@F)
 
 $(PYTHON_PACKAGES): tools/python tools/requirements.txt
 	@tools/python

@@ -102,6 +102,21 @@ impl Part {
         Err(Fault::new(format!("{name} ended ({status}):\n{last}")))
     }
 
+    /// Memory in MiB: what it has now, and the most that it ever had.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn memory(&self) -> Result<(f64, f64), Fault> {
+        let path = format!("/proc/{}/status", self.id());
+        let text = fs::read_to_string(&path).map_err(Fault::while_doing(path))?;
+        let figure = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            let number = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+            number.unwrap_or_default() / 1024.0
+        };
+        Ok((figure("VmRSS:"), figure("VmHWM:")))
+    }
+
     /// All that it has written.
     pub fn log(&self) -> String {
         let bytes = fs::read(&self.log).unwrap_or_default();

@@ -48,6 +48,18 @@ pub fn optimised_program(name: &str) -> Result<PathBuf, Fault> {
         })
 }
 
+/// The companion as operators run it, where it has been built like that, or else the one beside the program that runs; and the name of
+/// the build.
+///
+/// # Errors
+/// When neither was built.
+pub fn companion() -> Result<(&'static str, PathBuf), Fault> {
+    match optimised_program("latchkey") {
+        Ok(program) => Ok(("optimised", program)),
+        Err(_) => Ok(("debug", program("latchkey")?)),
+    }
+}
+
 /// The module that traps on demand, in the folder that cargo builds into.
 ///
 /// # Errors
@@ -112,6 +124,33 @@ pub fn postgres() -> Result<PathBuf, Fault> {
     let path = path.display();
     Err(Fault::new(format!(
         "there is no PostgreSQL at {path}; run: make .tools/postgres"
+    )))
+}
+
+/// strace.
+///
+/// # Errors
+/// When there is none.
+pub fn strace() -> Result<PathBuf, Fault> {
+    fetched("strace")
+}
+
+/// The library that gives a program another wall clock.
+///
+/// # Errors
+/// When there is none.
+pub fn fake_clock() -> Result<PathBuf, Fault> {
+    fetched("libfaketime.so.1")
+}
+
+fn fetched(name: &str) -> Result<PathBuf, Fault> {
+    let path = root().join(".tools").join(name);
+    if path.is_file() {
+        return Ok(path);
+    }
+    let path = path.display();
+    Err(Fault::new(format!(
+        "there is no {name} at {path}; run: make .tools/{name}"
     )))
 }
 

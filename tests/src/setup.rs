@@ -54,6 +54,8 @@ pub struct Setup {
     pub envoy: Vec<String>,
     /// More variables for the companions.
     pub companion: Vec<(String, String)>,
+    /// The companions' program; the one built beside the program that runs when there is none.
+    pub program: Option<PathBuf>,
     /// Where the companions keep their state.
     pub store: Store,
     /// How many companions.
@@ -73,6 +75,7 @@ impl Setup {
             configuration: None,
             envoy: Vec::new(),
             companion: Vec::new(),
+            program: None,
             store: Store::Sqlite,
             replicas: 1,
             gateways: 1,

@@ -39,6 +39,8 @@ pub struct Stack {
     companions: Vec<Option<Part>>,
     envoys: Vec<Option<Part>>,
     traps: Vec<Fault>,
+    /// Of one companion alone, by its number.
+    own_variables: Vec<(usize, String, String)>,
     postgres: Option<Postgres>,
     reaper: Reaper,
     setup: Setup,
@@ -94,6 +96,7 @@ impl Stack {
             companions: (0..setup.replicas).map(|_| None).collect(),
             envoys: (0..setup.gateways).map(|_| None).collect(),
             traps: Vec::new(),
+            own_variables: Vec::new(),
             postgres: None,
             reaper,
             setup,
@@ -121,7 +124,11 @@ impl Stack {
     /// As [`Stack::start`].
     pub fn start_replica(&mut self, number: usize) -> Result<(), Fault> {
         let ports = self.ports_of(number);
-        let mut command = Command::new(place::program("latchkey")?);
+        let program = match &self.setup.program {
+            Some(program) => program.clone(),
+            None => place::program("latchkey")?,
+        };
+        let mut command = Command::new(program);
         // The launcher's own variables mean nothing to it.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("LATCHKEY_") {
@@ -144,13 +151,24 @@ impl Stack {
                 .env("LATCHKEY_STORE__URL_FILE", self.postgres_url_file());
         }
         command.envs(self.setup.companion.iter().cloned());
+        let own = self.own_variables.iter().filter(|(of, ..)| *of == number);
+        command.envs(own.map(|(_, name, value)| (name, value)));
         let name = numbered("companion", number, " ");
         let log = self
             .folder
             .join(numbered("companion", number, "-") + ".log");
         let part = Part::start(&name, command, log)?;
         self.reaper.add(part.id());
-        let part = slot(&mut self.companions, number)?.insert(part);
+        *slot(&mut self.companions, number)? = Some(part);
+        self.await_replica(number)
+    }
+
+    /// Waits until that companion serves.
+    ///
+    /// # Errors
+    /// When it ends, or does not in time.
+    pub fn await_replica(&mut self, number: usize) -> Result<(), Fault> {
+        let ports = self.ports_of(number);
         // With a certificate the internal listener is not one that this caller can ask.
         let has_certificate = |(name, _): &(String, String)| name == "LATCHKEY_TLS_CERT";
         let (client, path) = if self.setup.companion.iter().any(has_certificate) {
@@ -158,8 +176,10 @@ impl Stack {
         } else {
             (Client::new(ports.internal)?, "/readyz")
         };
+        let name = numbered("companion", number, " ");
+        let part = slot(&mut self.companions, number)?;
         wait_for(&name, PATIENCE, || {
-            part.must_run()?;
+            part.as_mut().map_or(Ok(()), Part::must_run)?;
             let answer = client.get(path).send();
             Ok(answer
                 .is_ok_and(|answer| answer.status == 200)
@@ -268,6 +288,12 @@ impl Stack {
     pub fn rename_companion(&mut self, base_url: &str) {
         let variable = ("LATCHKEY_BASE_URL".to_owned(), base_url.to_owned());
         self.setup.companion.push(variable);
+    }
+
+    /// From its next start on that companion has this variable too.
+    pub fn tell_replica(&mut self, number: usize, name: &str, value: &str) {
+        self.own_variables
+            .push((number, name.to_owned(), value.to_owned()));
     }
 
     /// Ends everything in order.

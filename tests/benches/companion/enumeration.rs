@@ -10,7 +10,7 @@ use tests::ranks::{mann_whitney, median, quantile};
 use tests::visitor::{Visitor, enter_code};
 use tests::watch::Stopwatch;
 
-use crate::server::Server;
+use tests::server::Server;
 
 /// Calls of each kind.
 const CALLS: usize = 600;

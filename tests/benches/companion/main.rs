@@ -6,7 +6,6 @@
 
 mod enumeration;
 mod overload;
-mod server;
 
 use std::process::ExitCode;
 

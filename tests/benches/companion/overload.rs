@@ -15,7 +15,7 @@ use tests::visitor::Visitor;
 use tests::watch::Stopwatch;
 use tests::wire;
 
-use crate::server::Server;
+use tests::server::Server;
 
 /// Logins at one moment.
 const LOGINS: usize = 500;

@@ -10,6 +10,7 @@ use crate::mailbox::Mailbox;
 use crate::part::Part;
 use crate::ports::Ports;
 use crate::postgres::Postgres;
+use crate::setup::Store;
 
 impl Stack {
     /// Companion 0, while it runs.
@@ -106,6 +107,11 @@ impl Stack {
     /// As [`Client::new`].
     pub fn client_of_replica(&self, number: usize) -> Result<Client, Fault> {
         Client::new(self.ports_of(number).companion)
+    }
+
+    /// Where the companions keep their state.
+    pub const fn store(&self) -> Store {
+        self.setup.store
     }
 
     /// How many companions there are.

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tests::client::{Answer, Client};
-use tests::dice::Dice;
-use tests::fault::Fault;
-use tests::stack::Stack;
-use tests::visitor::{Tokens, Visitor};
-use tests::watch::{Stopwatch, wait_for};
+
+use crate::client::{Answer, Client};
+use crate::dice::Dice;
+use crate::fault::Fault;
+use crate::stack::Stack;
+use crate::visitor::{Tokens, Visitor};
+use crate::watch::{Stopwatch, wait_for};
 
 /// Sessions that he keeps open.
 const SESSIONS: usize = 4;
@@ -21,23 +22,25 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What was acknowledged.
 #[derive(Default)]
-pub(crate) struct Counts {
-    pub(crate) rotations: usize,
-    pub(crate) logouts: usize,
-    pub(crate) ends: usize,
-    pub(crate) passwords: usize,
+pub(super) struct Counts {
+    pub(super) rotations: usize,
+    pub(super) logouts: usize,
+    pub(super) everywhere: usize,
+    pub(super) ends: usize,
+    pub(super) passwords: usize,
     /// Neither acknowledged nor refused.
-    pub(crate) unanswered: usize,
+    pub(super) unanswered: usize,
 }
 
 impl Counts {
-    pub(crate) const fn acknowledged(&self) -> usize {
-        self.rotations + self.logouts + self.ends + self.passwords
+    pub(super) const fn acknowledged(&self) -> usize {
+        self.rotations + self.logouts + self.everywhere + self.ends + self.passwords
     }
 
-    pub(crate) const fn add(&mut self, other: &Self) {
+    pub(super) const fn add(&mut self, other: &Self) {
         self.rotations += other.rotations;
         self.logouts += other.logouts;
+        self.everywhere += other.everywhere;
         self.ends += other.ends;
         self.passwords += other.passwords;
         self.unanswered += other.unanswered;
@@ -53,7 +56,7 @@ struct Known {
 }
 
 /// Somebody.
-pub(crate) struct Person {
+pub(super) struct Person {
     client: Client,
     visitor: Visitor,
     /// What the password may be too: a change that nobody answered.
@@ -62,12 +65,12 @@ pub(crate) struct Person {
     ended: Vec<Tokens>,
     dice: Dice,
     changes: usize,
-    pub(crate) counts: Counts,
+    pub(super) counts: Counts,
 }
 
 impl Person {
     /// Signs up.
-    pub(crate) fn register(stack: &Stack, number: usize) -> Result<Self, Fault> {
+    pub(super) fn register(stack: &Stack, number: usize) -> Result<Self, Fault> {
         let client = stack.client_of_replica(number % stack.replicas())?;
         let visitor = Visitor::named(&format!("person{number}"));
         visitor.register(&client, &stack.mailbox())?;
@@ -84,12 +87,12 @@ impl Person {
     }
 
     /// Goes on there.
-    pub(crate) fn connect(&mut self, client: Client) {
+    pub(super) fn connect(&mut self, client: Client) {
         self.client = client;
     }
 
     /// One call. A refusal that no call under way explains is a promise broken.
-    pub(crate) fn work(&mut self) -> Result<(), Fault> {
+    pub(super) fn work(&mut self) -> Result<(), Fault> {
         if self.open.len() < SESSIONS {
             return self.log_in();
         }
@@ -100,7 +103,8 @@ impl Person {
         let at = usize::try_from(self.dice.below(SESSIONS as u64)).unwrap_or_default();
         match self.dice.below(100) {
             0..73 => self.refresh(at),
-            73..86 => self.end(at, Way::LogOut),
+            73..84 => self.end(at, Way::LogOut),
+            84..86 => self.end_all(at),
             86..96 => self.end(at, Way::FromAnother),
             // One change after the other: there are never three passwords that it may be.
             _ if self.other_password.is_none() => self.change_password(at),
@@ -186,6 +190,27 @@ impl Person {
         Ok(())
     }
 
+    fn end_all(&mut self, by: usize) -> Result<(), Fault> {
+        for known in &mut self.open {
+            known.may_have_ended = true;
+        }
+        let answer = self.answered(|person| {
+            let end = person.client.delete("/auth/v1/sessions?scope=all");
+            end.bearer(&person.open[by].tokens.access).send()
+        });
+        let Some(answer) = answer else {
+            return Ok(());
+        };
+        if self.is_over(by, &answer) {
+            return Ok(());
+        }
+        answer.expect(200, "the end of all sessions")?;
+        self.counts.everywhere += 1;
+        self.ended
+            .extend(self.open.drain(..).map(|known| known.tokens));
+        Ok(())
+    }
+
     fn change_password(&mut self, at: usize) -> Result<(), Fault> {
         self.changes += 1;
         let new = format!("tangled-orbit84 number {}", self.changes);
@@ -223,10 +248,14 @@ impl Person {
         answer
     }
 
+    /// Sessions whose end was acknowledged last.
+    pub(super) fn newest_ended(&self) -> &[Tokens] {
+        &self.ended[self.ended.len().saturating_sub(LOOKED_AT)..]
+    }
+
     /// Looks at everything that was acknowledged, once all serve again.
-    pub(crate) fn check(&mut self) -> Result<(), Fault> {
-        let from = self.ended.len().saturating_sub(LOOKED_AT);
-        for tokens in &self.ended[from..] {
+    pub(super) fn check(&mut self) -> Result<(), Fault> {
+        for tokens in self.newest_ended() {
             let refresh = self.surely(|person| tokens.try_refresh(&person.client))?;
             refresh.expect(401, "a refresh of a session whose end was acknowledged")?;
             let list = self.surely(|person| {

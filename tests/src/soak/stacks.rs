@@ -1,20 +1,29 @@
 //! Companions without gateways, and callers of them.
 
-use tests::client::Client;
-use tests::fault::Fault;
-use tests::ports::Ports;
-use tests::setup::{Setup, Store, roomy_limits};
-use tests::stack::Stack;
+use crate::client::Client;
+use crate::fault::Fault;
+use crate::place;
+use crate::ports::Ports;
+use crate::setup::{Setup, Store, roomy_limits};
+use crate::stack::Stack;
 
 /// With limits that nobody meets.
-pub(crate) fn roomy(setup: Setup) -> Setup {
+pub(super) fn roomy(setup: Setup) -> Setup {
     let mut setup = setup.companion("LATCHKEY_SESSIONS__MOST_PER_ACCOUNT", "10000");
     setup.companion.extend(roomy_limits());
     setup
 }
 
+/// The shipped configuration of Envoy, but a gate is stale after so many seconds.
+pub fn impatient(seconds: u64) -> Result<String, Fault> {
+    let shipped = place::shipped_configuration()?;
+    let anchor = "\"identity_headers\": {";
+    let staleness = format!("\"max_staleness\": \"{seconds}s\",\n                      {anchor}");
+    Ok(shipped.replace(anchor, &staleness))
+}
+
 /// One companion on SQLite, or two on PostgreSQL, with that grace.
-pub(crate) fn companions(store: Store, grace: &str) -> Result<Stack, Fault> {
+pub(super) fn companions(store: Store, grace: &str) -> Result<Stack, Fault> {
     let setup = roomy(Setup::on(Ports::free_block(2)?));
     let mut setup = setup.companion("LATCHKEY_SESSIONS__REFRESH_GRACE", grace);
     if store == Store::Postgres {
@@ -28,7 +37,7 @@ pub(crate) fn companions(store: Store, grace: &str) -> Result<Stack, Fault> {
 }
 
 /// A caller of each companion.
-pub(crate) fn callers(stack: &Stack) -> Result<Vec<Client>, Fault> {
+pub(super) fn callers(stack: &Stack) -> Result<Vec<Client>, Fault> {
     (0..stack.replicas())
         .map(|number| stack.client_of_replica(number))
         .collect()

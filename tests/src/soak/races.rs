@@ -3,23 +3,19 @@
 
 use std::time::Duration;
 
-use tests::client::Client;
-use tests::fault::Fault;
-use tests::history::{self, Record, Reply};
-use tests::middleman::{Middleman, Mischief};
-use tests::races::race;
-use tests::setup::Store;
-use tests::stored;
-use tests::visitor::Visitor;
-use tests::watch::Stopwatch;
-
-use crate::stacks::{callers, companions};
-use crate::table::Table;
-use crate::wanted;
+use super::stacks::{callers, companions};
+use super::table::Table;
+use crate::client::Client;
+use crate::fault::Fault;
+use crate::history::{self, Record, Reply};
+use crate::middleman::{Middleman, Mischief};
+use crate::races::race;
+use crate::setup::Store;
+use crate::stored;
+use crate::visitor::Visitor;
+use crate::watch::Stopwatch;
 
 const CLIENTS: usize = 8;
-/// On each store.
-const SESSIONS: usize = 2_000;
 /// Of replies.
 const LOST: u32 = 7;
 const GRACES: [(&str, Duration); 2] = [("10s", Duration::from_secs(10)), ("0s", Duration::ZERO)];
@@ -34,15 +30,14 @@ struct Counts {
     ended: usize,
 }
 
-pub(crate) fn run(store: Store, table: &mut Table) -> Result<(), Fault> {
-    let sessions = wanted("SOAK_SESSIONS", SESSIONS)?;
+pub(super) fn run(store: Store, sessions: usize, table: &mut Table) -> Result<(), Fault> {
     let mut counts = Counts::default();
     for (seed, (text, grace)) in (0..).zip(GRACES) {
         run_with(
             store,
             text,
             grace,
-            sessions / GRACES.len(),
+            sessions.div_ceil(GRACES.len()),
             seed,
             &mut counts,
         )?;

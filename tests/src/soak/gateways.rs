@@ -10,33 +10,28 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
-use tests::fault::Fault;
-use tests::place;
-use tests::setup::Store;
-use tests::watch::{Stopwatch, wait_for};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
+use super::table::Table;
+use crate::fault::Fault;
+use crate::place;
 use crate::server::Server;
-use crate::table::Table;
-use crate::wanted;
+use crate::setup::Store;
+use crate::watch::{Stopwatch, wait_for};
 
-const GATEWAYS: usize = 5_000;
-/// Logouts, one after the other.
+/// Logouts, of which one is due each so often, however long the one before takes.
 const LOGOUTS: usize = 20;
+const EVERY: Duration = Duration::from_secs(1);
 /// Connections that are opened in one moment.
 const AT_ONCE: usize = 100;
 const PATIENCE: Duration = Duration::from_secs(120);
 
-pub(crate) fn run(store: Store, table: &mut Table) -> Result<(), Fault> {
-    // Polls are held by a companion, whatever its store.
-    if store == Store::Postgres {
-        return Ok(());
-    }
-    let gateways = wanted("SOAK_GATEWAYS", GATEWAYS)?;
+pub(super) fn run(store: Store, gateways: usize, table: &mut Table) -> Result<(), Fault> {
     allow_files(gateways as u64 + 500)?;
-    let server = Server::start(&place::optimised_program("latchkey")?)?;
+    let (build, program) = place::companion()?;
+    let server = Server::start(&program)?;
     let owner = server.account("owner")?;
     let client = server.client()?;
     let (before, _) = server.memory()?;
@@ -69,12 +64,17 @@ pub(crate) fn run(store: Store, table: &mut Table) -> Result<(), Fault> {
     let joined = watch.elapsed();
     std::thread::sleep(Duration::from_secs(2));
     let (after, _) = server.memory()?;
+    let sessions: Vec<_> = (0..LOGOUTS)
+        .map(|_| owner.login(&client))
+        .collect::<Result<_, _>>()?;
     let mut receipts = Vec::new();
-    for _ in 0..LOGOUTS {
-        let tokens = owner.login(&client)?;
-        let watch = Stopwatch::start();
+    let watch = Stopwatch::start();
+    let mut due = Duration::ZERO;
+    for tokens in sessions {
+        std::thread::sleep(due.saturating_sub(watch.elapsed()));
         let answer = tokens.log_out(&client)?.expect(200, "a logout")?;
-        let receipt = watch.elapsed();
+        let receipt = watch.elapsed() - due;
+        due += EVERY;
         let live = answer.json()["revocation"]["gateways"]["live"].as_u64();
         if live != Some(gateways as u64) {
             return Err(Fault::new(format!(
@@ -89,7 +89,10 @@ pub(crate) fn run(store: Store, table: &mut Table) -> Result<(), Fault> {
     let faults = faults.load(Ordering::SeqCst);
     let kibibytes = (after - before) * 1024.0 / gateways as f64;
     for (what, figure) in [
-        ("gateways that hold a poll", gateways.to_string()),
+        (
+            "gateways that hold a poll",
+            format!("{gateways} ({build} build)"),
+        ),
         ("until all were synced", format!("{joined:.1?}")),
         ("memory for each held poll", format!("{kibibytes:.1} KiB")),
         ("memory of the companion, at most", format!("{most:.0} MiB")),
@@ -98,7 +101,7 @@ pub(crate) fn run(store: Store, table: &mut Table) -> Result<(), Fault> {
             format!("{:.1?}", receipts[LOGOUTS / 2]),
         ),
         (
-            "the same, slowest of 20",
+            "the same, slowest of 20, one each second",
             format!("{:.1?}", receipts[LOGOUTS - 1]),
         ),
         ("gateways that lost their connection", faults.to_string()),

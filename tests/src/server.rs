@@ -1,33 +1,39 @@
-//! The companion under measurement: `latchkey serve` on a state directory of its own.
+//! A companion without anything around it, as the program that operators run: `latchkey serve` on a state directory of its own.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
-use tests::client::Client;
-use tests::fault::Fault;
-use tests::mailbox::Mailbox;
-use tests::part::Part;
-use tests::ports::free_port;
-use tests::setup::roomy_limits;
-use tests::visitor::Visitor;
-use tests::watch::wait_for;
+
+use crate::client::Client;
+use crate::fault::Fault;
+use crate::mailbox::Mailbox;
+use crate::part::Part;
+use crate::ports::free_port;
+use crate::setup::roomy_limits;
+use crate::visitor::Visitor;
+use crate::watch::wait_for;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+
 /// A running companion.
-pub(crate) struct Server {
+pub struct Server {
     part: Part,
-    pub(crate) public: u16,
-    pub(crate) internal: u16,
+    /// The port of its public listener.
+    pub public: u16,
+    /// That of the internal one.
+    pub internal: u16,
     folder: TempDir,
 }
 
 impl Server {
-    /// Starts one.
-    pub(crate) fn start(program: &Path) -> Result<Self, Fault> {
+    /// Starts one, with limits that nobody meets.
+    ///
+    /// # Errors
+    /// When it does not start, or is not ready in time.
+    pub fn start(program: &Path) -> Result<Self, Fault> {
         let folder = tempfile::tempdir().map_err(Fault::while_doing("a temporary folder"))?;
         let (public, internal) = (free_port()?, free_port()?);
         let mut command = Command::new(program);
@@ -53,27 +59,39 @@ impl Server {
         Ok(server)
     }
 
-    pub(crate) fn client(&self) -> Result<Client, Fault> {
+    /// A caller.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn client(&self) -> Result<Client, Fault> {
         Client::new(self.public)
     }
 
-    pub(crate) fn mailbox(&self) -> Mailbox {
+    /// The mail that it has sent.
+    pub fn mailbox(&self) -> Mailbox {
         Mailbox::new(self.state().join("mail"))
     }
 
-    pub(crate) fn state(&self) -> PathBuf {
+    /// Its state directory.
+    pub fn state(&self) -> PathBuf {
         self.folder.path().join("state")
     }
 
     /// Somebody who has signed up and entered the code.
-    pub(crate) fn account(&self, name: &str) -> Result<Visitor, Fault> {
+    ///
+    /// # Errors
+    /// When a step does not answer as it must.
+    pub fn account(&self, name: &str) -> Result<Visitor, Fault> {
         let visitor = Visitor::named(name);
         visitor.register(&self.client()?, &self.mailbox())?;
         Ok(visitor)
     }
 
     /// Makes so many copies of an account, named `<name><number>`, with its password; `is_active` or disabled.
-    pub(crate) fn copy_account(
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn copy_account(
         &self,
         of: &Visitor,
         name: &str,
@@ -96,15 +114,11 @@ impl Server {
         all.commit().map_err(fault)
     }
 
-    /// Memory in MiB: what it has now, and the most that it ever had.
-    pub(crate) fn memory(&self) -> Result<(f64, f64), Fault> {
-        let path = format!("/proc/{}/status", self.part.id());
-        let text = fs::read_to_string(&path).map_err(Fault::while_doing(path))?;
-        let figure = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name));
-            let number = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-            number.unwrap_or_default() / 1024.0
-        };
-        Ok((figure("VmRSS:"), figure("VmHWM:")))
+    /// As [`Part::memory`].
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn memory(&self) -> Result<(f64, f64), Fault> {
+        self.part.memory()
     }
 }
