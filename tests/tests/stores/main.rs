@@ -25,6 +25,7 @@ mod prune;
 mod purposes;
 mod rotation;
 mod sessions;
+mod specification;
 mod step_ups;
 
 use std::time::Duration;
@@ -204,6 +205,9 @@ on_every_store! {
         a_session_can_be_refreshed_until_its_deadline,
         a_session_that_has_ended_is_over,
         an_unknown_session_is_over,
+    }
+    specification {
+        a_session_lives_as_it_is_specified,
     }
     ending {
         an_end_is_published_under_its_number_with_the_latest_exp,
