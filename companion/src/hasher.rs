@@ -41,6 +41,7 @@ struct Gate {
 struct Counts {
     waiting: Arc<AtomicUsize>,
     runs: Arc<AtomicU64>,
+    verified: Arc<AtomicU64>,
     refused: Arc<AtomicU64>,
 }
 
@@ -49,6 +50,8 @@ struct Counts {
 pub struct Figures {
     /// How often argon2id has run.
     pub runs: u64,
+    /// How many passwords were compared with that of an account: what guessers have had (D5 of the security requirements).
+    pub verified: u64,
     /// How often somebody was told to come again.
     pub refused: u64,
     /// How many wait.
@@ -127,15 +130,18 @@ impl Hasher {
         stored: Option<String>,
     ) -> Result<Verdict, Overloaded> {
         let (dummy, cost) = (Arc::clone(&self.0.dummy), self.0.cost);
+        let verified = Arc::clone(&self.0.counts.verified);
         self.run(move |memory| {
             // Nobody has a password that could not have been set.
             let stored = stored.filter(|_| !password.is_too_long());
             let verdict =
                 stored.and_then(|stored| hashing::verify(&password, &stored, cost, memory));
-            verdict.unwrap_or_else(|| {
+            let Some(verdict) = verdict else {
                 hashing::verify(&password, &dummy, cost, memory);
-                Verdict::Wrong
-            })
+                return Verdict::Wrong;
+            };
+            verified.fetch_add(1, Ordering::Relaxed);
+            verdict
         })
         .await
     }
@@ -145,6 +151,7 @@ impl Hasher {
         let counts = &self.0.counts;
         Figures {
             runs: counts.runs.load(Ordering::Relaxed),
+            verified: counts.verified.load(Ordering::Relaxed),
             refused: counts.refused.load(Ordering::Relaxed),
             waiting: counts.waiting.load(Ordering::Relaxed),
         }
@@ -261,6 +268,8 @@ mod tests {
             assert_eq!(is_right, Ok(expected), "{text} {stored:?}");
             assert_eq!(hasher.figures().runs, before + 1, "{text} {stored:?}");
         }
+        // The first two.
+        assert_eq!(hasher.figures().verified, 2);
     }
 
     /// RL-07: what cannot be taken is told so at once.

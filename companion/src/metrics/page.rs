@@ -97,6 +97,12 @@ fn hashing(app: &App, text: &mut Text) {
         figures.runs,
     );
     text.one(
+        "latchkey_companion_passwords_verified_total",
+        COUNTER,
+        "Passwords that were compared with that of an account, right or wrong.",
+        figures.verified,
+    );
+    text.one(
         "latchkey_companion_password_hashes_refused_total",
         COUNTER,
         "How often somebody was told to come again, because too many waited.",
