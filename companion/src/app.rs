@@ -93,11 +93,10 @@ impl App {
     /// [`ApiError::LimitReached`], [`ApiError::Unavailable`].
     pub async fn take(&self, draws: Vec<Draw>) -> Result<(), ApiError> {
         let now = self.store.now().await?.wall;
-        let full_at = *self.lock_total();
-        self.total(full_at, now)?;
+        self.total(&mut self.lock_total(), now)?;
         self.take_from_owner(draws).await?;
         let mut full_at = self.lock_total();
-        *full_at = Some(self.total(*full_at, now)?);
+        *full_at = Some(self.total(&mut full_at, now)?);
         Ok(())
     }
 
@@ -123,9 +122,10 @@ impl App {
         ApiError::LimitReached(used_up)
     }
 
-    fn total(&self, full_at: Option<Micros>, now: Millis) -> Result<Micros, ApiError> {
+    fn total(&self, full_at: &mut Option<Micros>, now: Millis) -> Result<Micros, ApiError> {
         let limit = self.settings.limits.unauthenticated_total;
-        limit.take(full_at, now).map_err(|wait| {
+        limit.take(*full_at, now).map_err(|wait| {
+            *full_at = (*full_at).min(Some(limit.latest(now)));
             let used_up = UsedUp { limit, at: 0, wait };
             self.limit_reached("unauthenticated_total", used_up)
         })

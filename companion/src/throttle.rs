@@ -45,6 +45,13 @@ impl Limit {
         Duration::from_micros(u64::try_from(micros).unwrap_or(0))
     }
 
+    /// No bucket is full later than that. One that says so was written before the clock was set back: who refuses because of it writes
+    /// this instead, or else it would stay empty until the clock has come there again.
+    pub fn latest(self, now: Millis) -> Micros {
+        let capacity = self.interval().saturating_mul(i64::from(self.burst));
+        Micros(Micros::from(now).0.saturating_add(capacity))
+    }
+
     /// Microseconds until there is one more.
     fn interval(self) -> i64 {
         let period = i64::try_from(self.period.as_micros()).unwrap_or(i64::MAX);
@@ -56,14 +63,10 @@ impl Limit {
     /// # Errors
     /// How long to wait until there is one; nothing is taken.
     pub fn take(self, full_at: Option<Micros>, now: Millis) -> Result<Micros, Duration> {
-        let now = Micros::from(now).0;
-        let capacity = self.interval().saturating_mul(i64::from(self.burst));
-        // A moment further away than an empty bucket needs comes from a clock that was set back.
-        let before = full_at.map_or(now, |Micros(full_at)| {
-            full_at.clamp(now, now.saturating_add(capacity))
-        });
+        let (now, latest) = (Micros::from(now).0, self.latest(now).0);
+        let before = full_at.map_or(now, |Micros(full_at)| full_at.clamp(now, latest));
         let full_at = before.saturating_add(self.interval());
-        match u64::try_from(full_at.saturating_sub(now).saturating_sub(capacity)) {
+        match u64::try_from(full_at.saturating_sub(latest)) {
             Ok(missing) if missing > 0 => Err(Duration::from_micros(missing)),
             _ => Ok(Micros(full_at)),
         }
@@ -82,7 +85,7 @@ pub struct UsedUp {
 }
 
 /// A moment in microseconds since 1970: a limit may give one more every few of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Micros(pub i64);
 
 impl From<Millis> for Micros {
@@ -160,6 +163,16 @@ impl Failures {
     /// But never for longer.
     pub const KEPT_AT_MOST: Duration = Duration::from_secs(400 * 86_400);
 
+    /// The same where the last of them was no later than `now`: a failure in the future comes from a clock that was set back, and would
+    /// close the password until the clock has come there again.
+    #[must_use]
+    pub fn as_of(self, now: Millis) -> Self {
+        Self {
+            last_at: self.last_at.min(now),
+            ..self
+        }
+    }
+
     /// How long the account's password is closed after these failures: 2^(n−5) s from the fifth on, at most 15 minutes.
     fn delay(self) -> Duration {
         let Some(exponent) = self.count.checked_sub(FREE_FAILURES + 1) else {
@@ -172,7 +185,7 @@ impl Failures {
     /// row there is no further one.
     ///
     /// # Errors
-    /// Why it is not made; such attempts count for nothing.
+    /// Why it is not made; such attempts count for nothing. The caller then writes [`Failures::as_of`], where that is another moment.
     pub fn attempt(before: Option<Self>, now: Millis, most: u32) -> Result<Self, Closed> {
         let in_a_row = before.map_or(0, |failures| failures.in_a_row);
         if in_a_row >= most {
@@ -183,11 +196,7 @@ impl Failures {
             last_at: now,
             in_a_row: in_a_row.saturating_add(1),
         };
-        // A failure in the future comes from a clock that was set back.
-        let before = before.map(|failures| Self {
-            last_at: failures.last_at.min(now),
-            ..failures
-        });
+        let before = before.map(|failures| failures.as_of(now));
         let before = before.filter(|failures| now.since(failures.last_at) < Self::FORGOTTEN_AFTER);
         let Some(before) = before else {
             return Ok(next(0));

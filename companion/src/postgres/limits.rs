@@ -50,6 +50,10 @@ pub(super) async fn take(write: &Write<'_>, limits: &[(Name, Limit)]) -> Outcome
         match limit.take(buckets.get(&name).copied(), write.now) {
             Ok(full_at) => drop(buckets.insert(name, full_at)),
             Err(wait) => {
+                let latest = limit.latest(write.now);
+                buckets
+                    .entry(name)
+                    .and_modify(|full_at| *full_at = latest.min(*full_at));
                 used_up = Some(UsedUp { limit, at, wait });
                 break;
             }
@@ -79,21 +83,25 @@ pub(super) async fn reserve_attempt(
         in_a_row: u32::try_from(uint(&row, "in_a_row")?).unwrap_or(u32::MAX),
     };
     match Failures::attempt(Some(before), write.now, most) {
-        Err(closed) => Ok(Some(closed)),
-        Ok(Failures {
-            count,
-            last_at,
-            in_a_row,
-        }) => {
-            let set = "UPDATE failures SET count = $2, last_at = $3, in_a_row = $4 WHERE name = $1";
-            let (count, in_a_row) = (i64::from(count), i64::from(in_a_row));
-            write
-                .db
-                .execute(set, &[&name, &count, &last_at.0, &in_a_row])
-                .await?;
-            Ok(None)
+        Err(closed) => {
+            let after = before.as_of(write.now);
+            if after != before {
+                set_failures(write, name, after).await?;
+            }
+            Ok(Some(closed))
         }
+        Ok(failures) => set_failures(write, name, failures).await.map(|()| None),
     }
+}
+
+async fn set_failures(write: &Write<'_>, name: &[u8], failures: Failures) -> Outcome<()> {
+    let set = "UPDATE failures SET count = $2, last_at = $3, in_a_row = $4 WHERE name = $1";
+    let (count, in_a_row) = (i64::from(failures.count), i64::from(failures.in_a_row));
+    write
+        .db
+        .execute(set, &[&name, &count, &failures.last_at.0, &in_a_row])
+        .await
+        .map(drop)
 }
 
 pub(super) async fn take_back_attempt(write: &Write<'_>, name: &Name) -> Outcome<()> {

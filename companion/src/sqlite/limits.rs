@@ -47,17 +47,28 @@ pub(super) fn take(
             .query_row([name], |row| row.get(0).map(Micros))
             .optional()?;
         match limit.take(full_at, write.now) {
-            Err(wait) => return Ok(Some(UsedUp { limit, at, wait })),
-            Ok(full_at) => write
-                .db
-                .prepare_cached(
-                    "INSERT INTO buckets (name, full_at) VALUES (?1, ?2)
-                     ON CONFLICT (name) DO UPDATE SET full_at = excluded.full_at",
-                )?
-                .execute(params![name, full_at.0])?,
-        };
+            Err(wait) => {
+                let latest = limit.latest(write.now);
+                if full_at > Some(latest) {
+                    set_bucket(write, &name, latest)?;
+                }
+                return Ok(Some(UsedUp { limit, at, wait }));
+            }
+            Ok(full_at) => set_bucket(write, &name, full_at)?,
+        }
     }
     Ok(None)
+}
+
+fn set_bucket(write: &Write<'_>, name: &Name, full_at: Micros) -> rusqlite::Result<()> {
+    write
+        .db
+        .prepare_cached(
+            "INSERT INTO buckets (name, full_at) VALUES (?1, ?2)
+             ON CONFLICT (name) DO UPDATE SET full_at = excluded.full_at",
+        )?
+        .execute(params![name, full_at.0])
+        .map(drop)
 }
 
 pub(super) fn reserve_attempt(
@@ -77,23 +88,32 @@ pub(super) fn reserve_attempt(
         })
         .optional()?;
     match Failures::attempt(before, write.now, most) {
-        Err(closed) => Ok(Some(closed)),
-        Ok(Failures {
-            count,
-            last_at,
-            in_a_row,
-        }) => {
-            write
-                .db
-                .prepare_cached(
-                    "INSERT INTO failures (name, count, last_at, in_a_row) VALUES (?1, ?2, ?3, ?4)
-                     ON CONFLICT (name) DO UPDATE
-                     SET count = excluded.count, last_at = excluded.last_at, in_a_row = excluded.in_a_row",
-                )?
-                .execute(params![name, count, last_at.0, in_a_row])?;
-            Ok(None)
+        Err(closed) => {
+            let after = before.map(|failures| failures.as_of(write.now));
+            if let Some(after) = after.filter(|after| before != Some(*after)) {
+                set_failures(write, name, after)?;
+            }
+            Ok(Some(closed))
         }
+        Ok(failures) => set_failures(write, name, failures).map(|()| None),
     }
+}
+
+fn set_failures(write: &Write<'_>, name: &Name, failures: Failures) -> rusqlite::Result<()> {
+    let Failures {
+        count,
+        last_at,
+        in_a_row,
+    } = failures;
+    write
+        .db
+        .prepare_cached(
+            "INSERT INTO failures (name, count, last_at, in_a_row) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (name) DO UPDATE
+             SET count = excluded.count, last_at = excluded.last_at, in_a_row = excluded.in_a_row",
+        )?
+        .execute(params![name, count, last_at.0, in_a_row])
+        .map(drop)
 }
 
 pub(super) fn take_back_attempt(write: &Write<'_>, name: &Name) -> rusqlite::Result<()> {

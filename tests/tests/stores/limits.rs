@@ -173,6 +173,31 @@ pub async fn after_the_most_failures_in_a_row_there_is_no_attempt(bench: &Bench)
     assert_eq!(reserve(10).await, None);
 }
 
+/// D5: a clock that is set back by a day gives nothing, and takes no more than a limit gives in its time: it would be a day otherwise.
+pub async fn after_a_clock_was_set_back_a_bucket_fills_again(bench: &Bench) {
+    assert_eq!(left(bench, ONE, THREE).await, 3);
+    bench.clock.set(bench.clock.now().minus(DAY));
+    assert_eq!(take(bench, &[(ONE, THREE)]).await, Some(10 * SECOND));
+    bench.clock.advance(10 * SECOND - TICK);
+    assert_eq!(take(bench, &[(ONE, THREE)]).await, Some(TICK));
+    bench.clock.advance(TICK);
+    assert_eq!(left(bench, ONE, THREE).await, 1);
+    bench.clock.advance(DAY);
+    assert_eq!(left(bench, ONE, THREE).await, 3);
+}
+
+/// D5, RL-03: the same of the delay after failures.
+pub async fn after_a_clock_was_set_back_the_delay_is_what_it_was(bench: &Bench) {
+    fail(bench, ONE, 5).await;
+    bench.clock.set(bench.clock.now().minus(DAY));
+    assert_eq!(attempt(bench, ONE).await, Some(SECOND));
+    bench.clock.advance(SECOND - TICK);
+    assert_eq!(attempt(bench, ONE).await, Some(TICK));
+    bench.clock.advance(TICK);
+    assert_eq!(attempt(bench, ONE).await, None);
+    assert_eq!(attempt(bench, ONE).await, Some(2 * SECOND));
+}
+
 /// RL-09: a failure is kept for a day, ten of them for ten days; who waits for that makes one guess a day.
 pub async fn failures_in_a_row_outlive_a_pruning_by_a_day_for_each(bench: &Bench) {
     fail(bench, ONE, 1).await;

@@ -250,6 +250,8 @@ on_every_store! {
         a_success_forgets_the_failures,
         failures_are_forgotten_after_a_quiet_while,
         after_the_most_failures_in_a_row_there_is_no_attempt,
+        after_a_clock_was_set_back_a_bucket_fills_again,
+        after_a_clock_was_set_back_the_delay_is_what_it_was,
         failures_in_a_row_outlive_a_pruning_by_a_day_for_each,
     }
     factors {
