@@ -1,11 +1,15 @@
-//! What guessing at codes comes to (security requirements D5): not the refusals are counted, but the codes that were looked at.
+//! What guessing comes to (security requirements D5): not the refusals are counted, but the codes and passwords that were looked at.
 
 use std::time::Duration;
 
+use companion::config::Limits;
+use serde_json::json;
+use tests::companion::Companion;
 use tests::mailbox::long_code_in;
 use tests::watch::wait_for;
 
 use crate::figures::figures;
+use crate::guesses::{WRONG, guess, plant_accounts, verified};
 use crate::recovery::{ask, recover};
 use crate::{ask_to_step_up, companion_with_alice, enter_with, is_alive, refusal, with_app};
 
@@ -98,4 +102,102 @@ fn a_thousand_guesses_at_an_app_are_ten_looks_at_its_code() {
         alice.companion.advance_seconds(PACE);
     }
     assert_eq!(compared() - before, 10.0);
+}
+
+/// RL-01, TO-05, OT-06, D5: by all doors in turn, with a stolen session: the login, the reauthentication and the change of the password are
+/// one budget, the step-up with the app and the recovery have theirs, and no door gives another's.
+#[test]
+fn a_thousand_guesses_by_every_door_stay_in_the_budget_of_each() {
+    let alice = with_app();
+    let (companion, client) = (&alice.companion, &alice.client);
+    let internal = companion.internal().unwrap();
+    let looks = || {
+        let figures = figures(&internal);
+        let codes = ["app", "mailed"]
+            .map(|code| format!("latchkey_companion_codes_compared_total{{code=\"{code}\"}}"));
+        let passwords = "latchkey_companion_passwords_verified_total".to_owned();
+        let [app, mailed] = codes;
+        [passwords, app, mailed].map(|name| figures[&name])
+    };
+    let before = looks();
+    let mut stolen = alice.tokens.clone();
+    for number in 0..GUESSES {
+        stolen = stolen.refresh(client).unwrap();
+        let code = alice.wrong_code();
+        let answer = match number % 5 {
+            0 => guess(client, &alice.alice.email, WRONG),
+            1 => {
+                let path = "/auth/v1/sessions/current/reauthenticate";
+                let body = json!({ "password": WRONG, "code": code });
+                client
+                    .post(path)
+                    .bearer(&stolen.access)
+                    .json(&body)
+                    .send()
+                    .unwrap()
+            }
+            2 => {
+                let body = json!({ "current_password": WRONG, "new_password": NEW });
+                let change = client.request("PUT", "/auth/v1/account/password");
+                change.bearer(&stolen.access).json(&body).send().unwrap()
+            }
+            3 => {
+                let challenge = ask_to_step_up(client, &stolen).string("/challenge_id");
+                enter_with(client, &stolen, &challenge, &code)
+            }
+            _ => {
+                let challenge = ask(client, &alice.alice.email).string("/challenge_id");
+                companion.advance_seconds(1);
+                recover(client, &challenge, "x00000", NEW)
+            }
+        };
+        assert!(
+            [401, 422, 429].contains(&answer.status),
+            "{number}: {}",
+            answer.text()
+        );
+        companion.advance_seconds(PACE);
+    }
+    let after = looks();
+    let [passwords, app, mailed] = [0, 1, 2].map(|at| after[at] - before[at]);
+    assert_eq!((passwords, app), (100.0, 10.0));
+    assert!(mailed > 5.0 && mailed <= 10.0, "{mailed}");
+}
+
+/// RL-02, D5: each account would give five guesses; the address from which they come gives ten, and ten a minute.
+#[test]
+fn one_password_tried_on_a_thousand_accounts_is_as_many_looks_as_the_address_has() {
+    let companion = Companion::with(|settings| {
+        settings.limits.login_per_address = Limits::default().login_per_address;
+    })
+    .unwrap();
+    companion.account("alice").unwrap();
+    plant_accounts(&companion, GUESSES);
+    let attacker = companion.client_from("127.0.0.2").unwrap();
+    let before = verified(&companion);
+    for number in 1..=GUESSES {
+        let status = guess(&attacker, &format!("person{number}@example.com"), WRONG).status;
+        assert!([401, 429].contains(&status), "{number}: {status}");
+        // A thousand in a hundred seconds, in which one more comes every six.
+        companion.advance(Duration::from_millis(100));
+    }
+    assert_eq!(verified(&companion) - before, 10 + 16);
+}
+
+/// RL-01, RL-02, D5: what the attacker's own account does in between forgets nothing of another's, nor of his address.
+#[test]
+fn own_logins_in_between_give_no_new_guesses_at_another_s_password() {
+    let companion = Companion::with(|settings| {
+        settings.limits.login_per_address = "30+1/1h".parse().unwrap();
+    })
+    .unwrap();
+    let [alice, mallory] = ["alice", "mallory"].map(|name| companion.account(name).unwrap());
+    let attacker = companion.client_from("127.0.0.2").unwrap();
+    let before = verified(&companion);
+    let mut own = 0;
+    for _ in 0..30 {
+        guess(&attacker, &alice.email, WRONG);
+        own += u64::from(mallory.try_login(&attacker).unwrap().status == 201);
+    }
+    assert_eq!((own, verified(&companion) - before - own), (15, 5));
 }

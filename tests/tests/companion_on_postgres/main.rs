@@ -31,6 +31,8 @@ mod factors;
 mod feed;
 #[path = "../companion/figures.rs"]
 mod figures;
+#[path = "../companion/guesses.rs"]
+mod guesses;
 #[path = "../companion/key_rotation.rs"]
 mod key_rotation;
 #[path = "../companion/labels.rs"]
@@ -45,6 +47,8 @@ mod logout;
 mod lost;
 #[path = "../companion/master_key.rs"]
 mod master_key;
+#[path = "../companion/names.rs"]
+mod names;
 #[path = "../companion/oauth.rs"]
 mod oauth;
 #[path = "../companion/overload.rs"]
@@ -77,5 +81,7 @@ mod step_up;
 mod stopping;
 #[path = "../companion/two_steps.rs"]
 mod two_steps;
+#[path = "../companion/window.rs"]
+mod window;
 
 use common::*;

@@ -4,6 +4,7 @@
 
 mod chains;
 mod frozen;
+mod guesses;
 mod keys;
 mod killed;
 mod logout;

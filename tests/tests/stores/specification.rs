@@ -19,7 +19,7 @@ use crate::person::{Person, refresh};
 use crate::{MINUTE, SECOND, TICK};
 
 /// How many sessions, each with calls of its own.
-const SESSIONS: u32 = 150;
+const SESSIONS: u32 = 100;
 /// The most calls and movements of the clock in one: none lives to its idle deadline.
 const STEPS: usize = 24;
 
