@@ -18,6 +18,13 @@ pub(crate) fn guess(client: &Client, email: &str, password: &str) -> Answer {
     client.post(LOGIN).json(&body).send().unwrap()
 }
 
+/// The same of a caller whose address the proxy names.
+pub(crate) fn guess_from(proxy: &Client, address: &str, email: &str) -> Answer {
+    let body = json!({ "email": email, "password": WRONG });
+    let request = proxy.post(LOGIN).header("x-forwarded-for", address);
+    request.json(&body).send().unwrap()
+}
+
 /// How many passwords have been compared with that of an account.
 pub(crate) fn verified(companion: &Companion) -> u64 {
     companion.hashing().verified
@@ -204,14 +211,8 @@ fn two_hundred_guesses_at_one_instant_are_five_at_an_account_and_ten_from_an_add
         compared
     };
     let proxy = companion.client().unwrap();
-    // Each from an address of its own: the proxy's word counts.
-    let at_alice = burst(&|number| {
-        let request = proxy
-            .post(LOGIN)
-            .header("x-forwarded-for", &format!("203.0.113.{number}"));
-        let body = json!({ "email": alice.email, "password": WRONG });
-        request.json(&body).send().unwrap()
-    });
+    let at_alice =
+        burst(&|number| guess_from(&proxy, &format!("203.0.113.{number}"), &alice.email));
     assert_eq!(at_alice, 5);
     let attacker = companion.client_from("127.0.0.2").unwrap();
     let from_one = burst(&|number| {

@@ -36,19 +36,19 @@ enum Step {
 }
 
 fn step(grace: Duration) -> impl Strategy<Value = Step> {
-    let generation = prop_oneof![12 => Just(0), 8 => Just(-1), 1 => Just(-2), 1 => 1..=2_i64];
+    let generation = prop_oneof![10 => Just(0), 10 => Just(-1), 1 => Just(-2), 1 => 1..=2_i64];
     let around = [grace.saturating_sub(TICK), grace, grace + TICK];
-    let small = [TICK, SECOND, 4 * SECOND];
+    let small = [TICK, SECOND, grace / 2];
     prop_oneof![
         20 => generation.prop_map(|from_live| Step::Refresh { from_live }),
         1 => Just(Step::Logout),
-        12 => prop::sample::select([around, small].concat()).prop_map(Step::Wait),
+        16 => prop::sample::select([around, small].concat()).prop_map(Step::Wait),
     ]
 }
 
 /// A grace, and what happens to a session with it.
 fn life() -> impl Strategy<Value = (Duration, Vec<Step>)> {
-    let graces = prop::sample::select(vec![Duration::ZERO, 10 * SECOND, MINUTE]);
+    let graces = prop_oneof![1 => Just(Duration::ZERO), 3 => Just(10 * SECOND), 3 => Just(MINUTE)];
     graces.prop_flat_map(|grace| (Just(grace), prop::collection::vec(step(grace), 1..STEPS)))
 }
 
