@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 
 use crate::MINUTE;
 
-const NAMES: u32 = 20_000;
+const NAMES: u32 = 5_000;
 /// So many at a time.
 const CALLERS: usize = 4;
 
