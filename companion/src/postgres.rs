@@ -43,7 +43,7 @@ use crate::clock::{Clock, Millis, Moment};
 use crate::code::COOLDOWN;
 use crate::metrics::Latency;
 use crate::receipt::Revocation;
-use crate::retention::PRUNED;
+use crate::retention::{self, PRUNED};
 use crate::store::{Outcome, Store};
 use crate::witness::Witness;
 
@@ -185,7 +185,13 @@ impl Store for Postgres {
 
     async fn prune(&self) -> Outcome<()> {
         let now = self.clock.now();
-        ask!(self, |db, _now| limits::prune(db, now))?;
+        for table in retention::limits() {
+            let mut after = Some(Vec::new());
+            while let Some(behind) = after {
+                let table = table.clone();
+                after = ask!(self, |db, _now| limits::prune(db, now, &table, &behind))?;
+            }
+        }
         for pruned in &PRUNED {
             while ask!(self, |db, _now| prune::step(db, pruned, now))? {}
         }

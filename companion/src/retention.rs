@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::throttle::Failures;
+
 /// The most rows of one step; each step is a write of its own.
 pub const STEP: u16 = 500;
 
@@ -52,3 +54,25 @@ pub const PRUNED: [Pruned; 12] = [
         age: FEED,
     },
 ];
+
+/// The rows of a table of limits that one step looks at, in the order of their names. An index of when a row loses its effect would cost each
+/// request.
+pub const STRETCH: u16 = 2_000;
+
+/// The tables of limits, and which rows have no effect any more (RL-09), so that nobody frees himself by filling a table: in the SQL of both
+/// stores, `:now` in milliseconds. Failures in a row go after a silence that no guessing is worth.
+pub fn limits() -> [(&'static str, String); 2] {
+    let [delay, for_each, at_most] = [
+        Failures::FORGOTTEN_AFTER,
+        Failures::KEPT_FOR_EACH,
+        Failures::KEPT_AT_MOST,
+    ]
+    .map(|span| span.as_millis());
+    let failures = format!(
+        "last_at <= :now - {delay} AND (last_at <= :now - in_a_row * {for_each} OR last_at <= :now - {at_most})"
+    );
+    [
+        ("buckets", "full_at <= :now * 1000".to_owned()),
+        ("failures", failures),
+    ]
+}

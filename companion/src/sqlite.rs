@@ -41,7 +41,7 @@ use crate::clock::{Clock, Moment};
 use crate::code::COOLDOWN;
 use crate::metrics::Latency;
 use crate::receipt::Revocation;
-use crate::retention::PRUNED;
+use crate::retention::{self, PRUNED};
 use crate::store::{Outcome, Store};
 
 pub use self::backup::backup;
@@ -278,7 +278,17 @@ impl Store for Sqlite {
     }
 
     async fn prune(&self) -> Outcome<()> {
-        self.throttle.write(limits::prune).await?;
+        self.throttle.write(limits::prune_gateways).await?;
+        for table in retention::limits() {
+            let mut after = Some(Vec::new());
+            while let Some(behind) = after {
+                let table = table.clone();
+                let stretch = self
+                    .throttle
+                    .write(move |write| limits::prune(write, &table, &behind));
+                after = stretch.await?;
+            }
+        }
         for pruned in &PRUNED {
             while self
                 .writer

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 
 use super::Postgres;
-use super::columns::{bytes, get, millis, span_millis, uint};
+use super::columns::{bytes, get, millis, uint};
 use super::work::{Db, Write, change};
 use crate::clock::Millis;
+use crate::retention::STRETCH;
 use crate::store::{Counters, Name, Outcome};
 use crate::throttle::{Closed, Failures, Limit, Micros, UsedUp};
 
@@ -119,25 +120,29 @@ pub(super) async fn forget_failures(write: &Write<'_>, name: &Name) -> Outcome<(
         .map(drop)
 }
 
-/// RL-09: removes only what has no effect any more, so that nobody frees himself by filling the tables; failures in a row after a silence
-/// that no guessing is worth.
-pub(super) async fn prune(db: Db<'_>, now: Millis) -> Outcome<()> {
-    db.execute(
-        "DELETE FROM buckets WHERE full_at <= $1",
-        &[&Micros::from(now).0],
-    )
-    .await?;
-    let forgotten = "
-        DELETE FROM failures WHERE last_at <= $1 - $2::bigint AND last_at <= $1 - least(in_a_row * $3::bigint, $4::bigint)";
-    db.execute(
-        forgotten,
-        &[
-            &now.0,
-            &span_millis(Failures::FORGOTTEN_AFTER),
-            &span_millis(Failures::KEPT_FOR_EACH),
-            &span_millis(Failures::KEPT_AT_MOST),
-        ],
-    )
-    .await
-    .map(drop)
+/// Removes what has no effect any more from the stretch behind that name; the name that it ends with, if more lie behind it. Rows are locked
+/// in the order of [`take`]; what another companion is at is passed over.
+pub(super) async fn prune(
+    db: Db<'_>,
+    now: Millis,
+    (table, which): &(&str, String),
+    after: &[u8],
+) -> Outcome<Option<Vec<u8>>> {
+    let end =
+        format!("SELECT name FROM {table} WHERE name > $1 ORDER BY name LIMIT 1 OFFSET {STRETCH}");
+    let end = match db.row(&end, &[&after]).await? {
+        Some(row) => Some(get::<Vec<u8>>(&row, "name")?),
+        None => None,
+    };
+    let up_to = match end {
+        Some(_) => "name <= $2",
+        None => "$2::bytea IS NULL",
+    };
+    let which = which.replace(":now", "$3::bigint");
+    let prune = format!(
+        "DELETE FROM {table} WHERE name IN (SELECT name FROM {table}
+             WHERE name > $1 AND {up_to} AND {which} ORDER BY name FOR UPDATE SKIP LOCKED)"
+    );
+    db.execute(&prune, &[&after, &end, &now.0]).await?;
+    Ok(end)
 }

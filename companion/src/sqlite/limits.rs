@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, named_params, params};
 
 use super::Sqlite;
-use super::columns::{millis, span_millis};
+use super::columns::millis;
 use super::writer::Write;
+use crate::retention::STRETCH;
 use crate::store::{Counters, Name, Outcome};
 use crate::throttle::{Closed, Failures, Limit, Micros, UsedUp};
 
@@ -133,26 +134,32 @@ pub(super) fn forget_failures(write: &Write<'_>, name: &Name) -> rusqlite::Resul
         .map(drop)
 }
 
-/// RL-09: removes only what has no effect any more, so that nobody frees himself by filling the file; failures in a row after a silence
-/// that no guessing is worth.
-pub(super) fn prune(write: &Write<'_>) -> rusqlite::Result<()> {
+/// The copy in this file of gateways that are long gone.
+pub(super) fn prune_gateways(write: &Write<'_>) -> rusqlite::Result<()> {
     let silent = write.now.minus(Duration::from_secs(86_400));
-    write
+    let prune = "DELETE FROM gateways WHERE live_until < ?1";
+    write.db.execute(prune, [silent.0]).map(drop)
+}
+
+/// Removes what has no effect any more from the stretch behind that name; the name that it ends with, if more lie behind it.
+pub(super) fn prune(
+    write: &Write<'_>,
+    (table, which): &(&str, String),
+    after: &[u8],
+) -> rusqlite::Result<Option<Vec<u8>>> {
+    let end =
+        format!("SELECT name FROM {table} WHERE name > ?1 ORDER BY name LIMIT 1 OFFSET {STRETCH}");
+    let end: Option<Vec<u8>> = write
         .db
-        .execute("DELETE FROM gateways WHERE live_until < ?1", [silent.0])?;
+        .query_row(&end, [after], |row| row.get(0))
+        .optional()?;
+    let up_to = match end {
+        Some(_) => "name <= :end",
+        None => ":end IS NULL",
+    };
     write.db.execute(
-        "DELETE FROM buckets WHERE full_at <= ?1",
-        [Micros::from(write.now).0],
+        &format!("DELETE FROM {table} WHERE name > :after AND {up_to} AND {which}"),
+        named_params! { ":after": after, ":end": end, ":now": write.now.0 },
     )?;
-    write.db.execute(
-        "DELETE FROM failures
-         WHERE last_at <= :now - :delay AND last_at <= :now - MIN(in_a_row * :for_each, :at_most)",
-        named_params! {
-            ":now": write.now.0,
-            ":delay": span_millis(Failures::FORGOTTEN_AFTER),
-            ":for_each": span_millis(Failures::KEPT_FOR_EACH),
-            ":at_most": span_millis(Failures::KEPT_AT_MOST),
-        },
-    )?;
-    Ok(())
+    Ok(end)
 }
