@@ -7,7 +7,7 @@ mod evidence;
 mod gateway;
 pub(crate) mod lines;
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -173,9 +173,11 @@ impl Companion {
             running.runtime.block_on(running.service.stop());
             running.runtime.shutdown_timeout(PATIENCE);
         }
-        let wal = self.state().join("latchkey.db-wal");
+        // The last that an embedded store lets go of.
+        let lock = self.state().join("latchkey.lock");
         wait_for("the store to be closed", PATIENCE, || {
-            Ok((!wal.exists()).then_some(()))
+            let is_held = File::open(&lock).is_ok_and(|lock| lock.try_lock().is_err());
+            Ok((!is_held).then_some(()))
         })
     }
 
