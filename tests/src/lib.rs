@@ -6,7 +6,6 @@ pub use decisions::{forge, issuer};
 pub mod app;
 pub mod authenticator;
 pub mod browser;
-pub mod cable;
 pub mod client;
 pub mod command;
 pub mod companion;

@@ -94,6 +94,11 @@ impl Middleman {
         self.shared.lock().tally.cut
     }
 
+    /// How many requests [`Mischief::RefusePath`] has kept from the server.
+    pub fn requests_refused(&self) -> u64 {
+        self.shared.lock().tally.refused
+    }
+
     /// How many requests he has answered from his record.
     pub fn replays(&self) -> u64 {
         self.shared.lock().tally.replays

@@ -28,8 +28,6 @@ use crate::watch::wait_for;
 
 /// How long a part may take until it serves; a cold machine compiles the module meanwhile.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The companions' database.
-const DATABASE: &str = "latchkey";
 
 /// What answers 200 once the gate is synced and fresh.
 pub const READY_PATH: &str = "/-/latchkey/ready";
@@ -51,6 +49,9 @@ pub struct Stack {
 }
 
 impl Stack {
+    /// The companions' database on the stack's PostgreSQL.
+    pub const DATABASE: &'static str = "latchkey";
+
     /// Starts all parts and waits until every gate is synced.
     ///
     /// # Errors
@@ -343,7 +344,7 @@ impl Stack {
             Some(_) => Postgres::start_in(&self.postgres_folder()?, port)?,
             None => Postgres::start(port)?,
         };
-        server.ensure_database(DATABASE)?;
+        server.ensure_database(Self::DATABASE)?;
         let path = self.postgres_url_file();
         let fault = |error: io::Error| Fault::new(format!("{}: {error}", path.display()));
         if path.exists() {
@@ -354,7 +355,7 @@ impl Stack {
             .create_new(true)
             .mode(0o600)
             .open(&path)
-            .and_then(|mut file| writeln!(file, "{}", server.url(DATABASE)))
+            .and_then(|mut file| writeln!(file, "{}", server.url(Self::DATABASE)))
             .map_err(fault)?;
         self.postgres = Some(server);
         Ok(())

@@ -35,9 +35,11 @@ fn pass(link: &Link, piece: &[u8]) -> io::Result<()> {
     while !rest.is_empty() && !link.is_closed() {
         let (mischief, round) = shared.now();
         match mischief {
-            Mischief::Pass | Mischief::Replay | Mischief::ReplayOldest | Mischief::Duplicate => {
-                break;
-            }
+            Mischief::Pass
+            | Mischief::RefusePath(_)
+            | Mischief::Replay
+            | Mischief::ReplayOldest
+            | Mischief::Duplicate => break,
             Mischief::Refuse => {
                 link.reset();
                 return Err(cut());

@@ -21,6 +21,12 @@ pub(super) struct Asked {
     path: String,
 }
 
+impl Asked {
+    pub(super) fn is_for(&self, path: &str) -> bool {
+        self.path == path
+    }
+}
+
 pub(super) fn request(bytes: &[u8]) -> Request {
     let begins_well = bytes.first().is_none_or(u8::is_ascii_uppercase);
     let Some(head) = head(bytes) else {

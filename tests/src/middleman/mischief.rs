@@ -30,6 +30,8 @@ pub enum Mischief {
         /// The same seed has the same answers cut.
         seed: u64,
     },
+    /// A request for that path (up to `?`) closes its connection, and the server does not hear of it.
+    RefusePath(&'static str),
     /// The client gets half of the first piece of an answer, and the connection closes.
     Truncate,
     /// The newest recorded answer to the same method and path (up to `?`) instead of asking the server; without one the server is asked.

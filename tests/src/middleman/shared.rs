@@ -37,6 +37,7 @@ pub(super) struct State {
 pub(super) struct Tally {
     pub(super) connections: u64,
     pub(super) requests: u64,
+    pub(super) refused: u64,
     pub(super) cut: u64,
     pub(super) replays: u64,
     pub(super) duplicates: u64,

@@ -111,6 +111,10 @@ fn finish(link: &Arc<Link>, request: &[u8], sent: usize, asked: Asked) -> io::Re
             Ok(())
         };
     }
+    if matches!(state.mischief, Mischief::RefusePath(path) if asked.is_for(path)) {
+        state.tally.refused += 1;
+        return Err(io::ErrorKind::ConnectionReset.into());
+    }
     let double = (state.mischief == Mischief::Duplicate).then(|| request.to_vec());
     drop(state);
     link.expect(asked, double);

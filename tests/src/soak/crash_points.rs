@@ -1,6 +1,7 @@
-//! A companion on SQLite is killed at the first, the second, … of each system call with which it writes, syncs and answers, and its disk
-//! fails or is full (D1). Nothing is acknowledged that is not on the disk, and what was acknowledged is still there.
+//! A companion on SQLite is killed at the first, the second, … of each system call with which it writes, syncs and answers; its disk fails
+//! or is full; and its calls are watched (D1). Nothing is acknowledged that is not on the disk, and what was acknowledged is still there.
 
+mod bad_disk;
 mod order;
 
 use std::time::Duration;
@@ -8,7 +9,6 @@ use std::time::Duration;
 use super::crew::Crew;
 use super::table::Table;
 use super::tracer::Tracer;
-use crate::client::Client;
 use crate::fault::Fault;
 use crate::setup::Store;
 use crate::stack::Stack;
@@ -18,14 +18,6 @@ use crate::watch::Stopwatch;
 const CALLS: [&str; 3] = ["pwrite64", "fsync", "writev"];
 /// A call that has not come by then does not come.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// What a disk says.
-const DISK_FAULTS: [(&str, &str); 3] = [
-    ("fsync", "EIO"),
-    ("pwrite64", "EIO"),
-    ("pwrite64", "ENOSPC"),
-];
-/// For how long it says so.
-const OUTAGE: Duration = Duration::from_secs(2);
 
 pub(super) fn run(store: Store, points: usize, table: &mut Table) -> Result<(), Fault> {
     order::run(store, table)?;
@@ -47,47 +39,14 @@ pub(super) fn run(store: Store, points: usize, table: &mut Table) -> Result<(), 
             })?;
             crew.recover()?;
         }
-        if kills == 0 {
-            return Err(Fault::new(format!("no {call} was seen")));
+        if kills < points.div_ceil(2) {
+            return Err(Fault::new(format!("{kills} kills at {points} of {call}")));
         }
         let what = format!("kills at the first {points} of {call} in a thread");
         table.add("crash-points", store, &what, kills);
     }
-    for (call, error) in DISK_FAULTS {
-        let what = format!("acknowledged while {call} fails with {error}");
-        let figure = fail(&mut crew, call, error)?;
-        table.add("crash-points", store, &what, figure);
-    }
+    bad_disk::run(&mut crew, store, table)?;
     crew.end("crash-points", store, table)
-}
-
-/// Lets people work on a disk that fails with that error. Nobody is told that anything is done; the companion gives up, or says that it is
-/// not ready; and once it is back on a good disk all is as it was acknowledged before.
-fn fail(crew: &mut Crew, call: &str, error: &str) -> Result<String, Fault> {
-    let inject = format!("inject={call}:error={error}:when=1+");
-    let tracer = attach(&crew.stack, call, &inject)?;
-    let before = crew.acknowledged();
-    let internal = Client::new(crew.stack.ports().internal)?;
-    let mut what_it_did = "it ended";
-    crew.work_until(|stack| {
-        std::thread::sleep(OUTAGE);
-        if is_running(stack) {
-            what_it_did = "it was not ready";
-            let ready = internal.get("/readyz").send()?;
-            ready.expect(503, "readiness on a bad disk")?;
-        }
-        Ok(())
-    })?;
-    let acknowledged = crew.acknowledged() - before;
-    if acknowledged > 0 {
-        return Err(Fault::new(format!(
-            "{acknowledged} calls were acknowledged while {call} failed with {error}"
-        )));
-    }
-    crew.stack.kill_replica(0);
-    drop(tracer);
-    crew.recover()?;
-    Ok(format!("0, {what_it_did}"))
 }
 
 fn attach(stack: &Stack, call: &str, inject: &str) -> Result<Tracer, Fault> {

@@ -8,15 +8,16 @@ use std::thread;
 use std::time::Duration;
 
 use super::probes::Callers;
-use super::stacks::{callers, companions};
+use super::stacks::{clients, companions};
 use super::table::Table;
 use crate::fault::Fault;
 use crate::setup::Store;
 use crate::stack::Stack;
+use crate::stored;
 use crate::watch::Stopwatch;
 use person::{Counts, Person};
 
-const PEOPLE: usize = 8;
+pub(super) const PEOPLE: usize = 8;
 /// The longest that the store allows: a refresh that was under way is tried again after the kill.
 const GRACE: &str = "60s";
 
@@ -48,6 +49,14 @@ impl Crew {
             .iter()
             .map(|person| person.counts.acknowledged())
             .sum()
+    }
+
+    /// The same, and logins; and how many calls nobody answered.
+    pub(super) fn granted_and_unanswered(&self) -> (usize, usize) {
+        let counts = self.people.iter().map(|person| &person.counts);
+        counts.fold((0, 0), |(granted, unanswered), counts| {
+            (granted + counts.granted(), unanswered + counts.unanswered)
+        })
     }
 
     /// Lets all work until `end` has happened.
@@ -93,10 +102,11 @@ impl Crew {
             }
         }
         self.slowest = self.slowest.max(watch.elapsed());
-        let callers = callers(&self.stack)?;
+        let fed = stored::in_feed(&self.stack)?;
+        let clients = clients(&self.stack)?;
         for (number, person) in self.people.iter_mut().enumerate() {
-            person.connect(callers[number % callers.len()].clone());
-            person.check()?;
+            person.connect(clients[number % clients.len()].clone());
+            person.check(&fed)?;
         }
         Ok(())
     }
@@ -132,6 +142,7 @@ impl Crew {
             ),
             ("password changes acknowledged, none lost", counts.passwords),
             ("calls that nobody answered, or with 503", counts.unanswered),
+            ("ends that such a call explains", counts.inferred),
             ("of the newest ended, denied by a new Envoy", denied),
         ] {
             add(what, figure.to_string());

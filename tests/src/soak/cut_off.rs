@@ -25,17 +25,21 @@ use crate::watch::{Stopwatch, wait_for};
 
 /// Of the gate, in seconds.
 const STALENESS: u64 = 5;
+/// The gate's polls are held for a third of that, and he sees the next one.
+const HOLD: Duration = Duration::from_secs(2);
 /// The gate looks at its clock a few times a second, and this machine is busy.
 const MARGIN: Duration = Duration::from_secs(2);
 
-const MISCHIEFS: [(&str, Mischief); 12] = [
-    ("nothing", Mischief::Pass),
-    ("connections refused", Mischief::Refuse),
-    ("a black hole", Mischief::BlackHole),
-    ("half-open connections", Mischief::HalfOpen),
+/// What he does, and whether the gate gets no word then.
+const MISCHIEFS: [(&str, Mischief, bool); 13] = [
+    ("nothing", Mischief::Pass, false),
+    ("connections refused", Mischief::Refuse, true),
+    ("a black hole", Mischief::BlackHole, true),
+    ("half-open connections", Mischief::HalfOpen, true),
     (
         "one second each way",
         Mischief::Delay(Duration::from_secs(1)),
+        false,
     ),
     (
         "answers a few bytes at a time",
@@ -43,20 +47,32 @@ const MISCHIEFS: [(&str, Mischief); 12] = [
             size: 40,
             pause: Duration::from_millis(20),
         },
+        false,
     ),
     (
         "half of all answers lost",
         Mischief::CutReplies { one_in: 2, seed: 1 },
+        false,
     ),
-    ("answers cut in the middle", Mischief::Truncate),
-    ("the newest answer again and again", Mischief::Replay),
-    ("the oldest answer again and again", Mischief::ReplayOldest),
-    ("every poll sent twice", Mischief::Duplicate),
+    ("answers cut in the middle", Mischief::Truncate, true),
+    ("the newest answer again and again", Mischief::Replay, true),
     (
-        "answers in another order",
+        "the oldest answer again and again",
+        Mischief::ReplayOldest,
+        true,
+    ),
+    ("every poll sent twice", Mischief::Duplicate, false),
+    (
+        "answers held until another overtakes them",
         Mischief::Reorder {
             patience: Duration::from_millis(300),
         },
+        false,
+    ),
+    (
+        "no key set",
+        Mischief::RefusePath("/gateway/v1/keys"),
+        false,
     ),
 ];
 
@@ -80,10 +96,10 @@ pub(super) fn run(store: Store, rounds: usize, table: &mut Table) -> Result<(), 
 fn act_all(what: &str, revoke: Revoke, rounds: usize) -> Result<Vec<(String, String)>, Fault> {
     let stage = Stage::set()?;
     let mut seen = Vec::new();
-    for (name, mischief) in MISCHIEFS {
+    for (name, mischief, starves) in MISCHIEFS {
         for _ in 0..rounds {
             let name = format!("{what}: {name}");
-            let figure = stage.act(mischief, revoke);
+            let figure = stage.act(mischief, starves, revoke);
             let figure = figure.map_err(Fault::while_doing(&name))?;
             seen.push((name, figure));
         }
@@ -105,6 +121,7 @@ struct Stage {
     stack: Stack,
     middleman: Middleman,
     alice: Visitor,
+    bob: Visitor,
     companion: Client,
     operator: Client,
     door: Client,
@@ -123,12 +140,15 @@ impl Stage {
             Middleman::start_on(listener, internal).map_err(Fault::while_doing("the middleman"))?;
         let stack = Stack::start(setup)?;
         let (companion, door) = (stack.client_of_replica(0)?, stack.client()?);
-        let alice = Visitor::named("alice");
-        alice.register(&companion, &stack.mailbox())?;
+        let [alice, bob] = ["alice", "bob"].map(Visitor::named);
+        for visitor in [&alice, &bob] {
+            visitor.register(&companion, &stack.mailbox())?;
+        }
         Ok(Self {
             stack,
             middleman,
             alice,
+            bob,
             companion,
             operator: Client::new(internal)?,
             door,
@@ -151,12 +171,14 @@ impl Stage {
     }
 
     /// One revocation under that mischief, and what came of it.
-    fn act(&self, mischief: Mischief, revoke: Revoke) -> Result<String, Fault> {
+    fn act(&self, mischief: Mischief, starves: bool, revoke: Revoke) -> Result<String, Fault> {
         self.heal()?;
+        let alive = self.bob.login(&self.companion)?;
         let tokens = self.alice.login(&self.companion)?;
         tokens.call(&self.door)?.expect(200, "a call before")?;
         self.middleman.set(mischief);
-        thread::sleep(Duration::from_millis(300));
+        // The poll that he found under way has been answered by then.
+        thread::sleep(HOLD);
         let watch = Stopwatch::start();
         let answer = revoke(self, &tokens)?;
         let receipt = watch.elapsed();
@@ -166,6 +188,13 @@ impl Stage {
             answer.expect(202, "a revocation")?;
         }
         let denied = self.watch_denial(&tokens, watch, is_proven, &effective_by)?;
+        let of_alive = alive.call(&self.door)?.status;
+        if starves && of_alive != 503 {
+            return Err(Fault::new(format!(
+                "without word of the companion somebody was answered {of_alive}"
+            )));
+        }
+        self.must_have_acted(mischief)?;
         self.heal()?;
         // It is revoked, and not merely denied because nobody knows.
         tokens
@@ -209,7 +238,7 @@ impl Stage {
                 401 | 503 => {
                     denied.get_or_insert(at);
                     let is_past = rfc3339(clock.now().minus(MARGIN)).as_str() > effective_by;
-                    if is_proven || is_past {
+                    if is_past && at > HOLD {
                         break;
                     }
                 }
@@ -218,6 +247,22 @@ impl Stage {
             thread::sleep(Duration::from_millis(10));
         }
         denied.ok_or_else(|| Fault::new("never denied"))
+    }
+
+    /// He has done to somebody what he was told.
+    fn must_have_acted(&self, mischief: Mischief) -> Result<(), Fault> {
+        let he = &self.middleman;
+        let has_acted = match mischief {
+            Mischief::CutReplies { .. } => he.replies_cut() > 0,
+            Mischief::Replay | Mischief::ReplayOldest => he.replays() > 0,
+            Mischief::Duplicate => he.duplicates() > 0,
+            _ => true,
+        };
+        if has_acted {
+            Ok(())
+        } else {
+            Err(Fault::new(format!("the middleman did no {mischief:?}")))
+        }
     }
 
     fn heal(&self) -> Result<(), Fault> {

@@ -1,4 +1,4 @@
-//! Somebody else, whose session lives: calls at every gateway on a fixed schedule, so that whoever stalls is seen to stall.
+//! Somebody else, whose session lives: calls at every worker of every gateway on a fixed schedule, so that whoever stalls is seen to stall.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -9,6 +9,7 @@ use crate::fault::Fault;
 use crate::stack::Stack;
 use crate::visitor::{Tokens, Visitor};
 use crate::watch::Stopwatch;
+use crate::workers::at_both_workers;
 
 /// An access token lives for five minutes; within the grace all gateways get the same next one.
 const RENEWAL: Duration = Duration::from_secs(120);
@@ -48,18 +49,22 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// Somebody at all gateways of the stack.
+    /// Somebody at both workers of all gateways that run. Nobody else may open connections meanwhile.
     pub(super) fn of(stack: &Stack, somebody: &Visitor) -> Result<Self, Fault> {
         let companion = stack.client_of_replica(0)?;
-        let doors = (0..stack.gateways()).map(|gateway| stack.client_of(gateway));
+        let mut doors = Vec::new();
+        for gateway in (0..stack.gateways()).filter(|number| stack.gateway(*number).is_some()) {
+            let callers = at_both_workers(stack.ports_of(gateway), 1)?;
+            doors.extend(callers.into_iter().map(|caller| caller.client));
+        }
         Ok(Self {
-            doors: doors.collect::<Result<_, _>>()?,
+            doors,
             tokens: somebody.login(&companion)?,
             companion,
         })
     }
 
-    /// What `act` gives while each gateway is called once in that time.
+    /// What `act` gives while each worker is called once in that time.
     pub(super) fn during<T>(
         self,
         every: Duration,
@@ -99,6 +104,8 @@ impl Load {
                 if let Ok(next) = tokens.refresh(&self.companion) {
                     tokens = next;
                 }
+                // The companion's time is not the gate's.
+                due = watch.elapsed();
             }
             match tokens.call(door) {
                 Ok(answer) if answer.status == 200 => fared.took.push(watch.elapsed() - due),

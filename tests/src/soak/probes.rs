@@ -12,9 +12,8 @@ use crate::fault::Fault;
 use crate::stack::Stack;
 use crate::visitor::Tokens;
 use crate::watch::{Stopwatch, wait_for};
+use crate::workers::at_both_workers;
 
-/// Callers of each gateway, each with a connection of its own: that many workers have one.
-const CALLERS: usize = 2;
 /// Between two calls of one caller.
 const PAUSE: Duration = Duration::from_millis(4);
 
@@ -27,6 +26,14 @@ pub(super) struct Probe {
     at: Millis,
     /// `None` where nobody answered.
     pub(super) status: Option<u16>,
+}
+
+/// What all callers were answered.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) probes: Vec<Probe>,
+    /// What each was answered last, once all was over; nothing of those whom nobody answered.
+    pub(super) last: Vec<u16>,
 }
 
 /// What the answer to a revocation promises.
@@ -61,10 +68,14 @@ impl Receipt {
     }
 
     /// Waits until it is in force by a clock that is so many seconds ahead, and a while longer.
-    pub(super) fn await_effect(&self, skew: i64) {
-        while rfc3339(now(skew).minus(Duration::from_secs(1))) <= self.effective_by {
-            thread::sleep(Duration::from_millis(50));
-        }
+    ///
+    /// # Errors
+    /// When that is later than after such a time.
+    pub(super) fn await_effect(&self, skew: i64, limit: Duration) -> Result<(), Fault> {
+        wait_for("the moment of a receipt", limit, || {
+            let past = rfc3339(now(skew).minus(Duration::from_secs(1)));
+            Ok((past > self.effective_by).then_some(()))
+        })
     }
 }
 
@@ -81,14 +92,17 @@ pub(super) struct Callers {
 }
 
 impl Callers {
-    /// Of these gateways.
+    /// One at each worker of these gateways; one of a gateway that is yet to come. Nobody else may open connections meanwhile.
     pub(super) fn of(
         stack: &Stack,
         gateways: impl IntoIterator<Item = usize>,
     ) -> Result<Self, Fault> {
         let mut doors = Vec::new();
         for gateway in gateways {
-            for _ in 0..CALLERS {
+            if stack.gateway(gateway).is_some() {
+                let callers = at_both_workers(stack.ports_of(gateway), 1)?;
+                doors.extend(callers.into_iter().map(|caller| (gateway, caller.client)));
+            } else {
                 doors.push((gateway, stack.client_of(gateway)?));
             }
         }
@@ -132,11 +146,13 @@ impl Callers {
         tokens: &Tokens,
         watch: Stopwatch,
         act: impl FnOnce() -> Result<T, Fault>,
-    ) -> Result<(T, Vec<Probe>), Fault> {
+    ) -> Result<(T, Seen), Fault> {
         let is_over = AtomicBool::new(false);
         let call = |gateway: usize, door: &Client| {
             let mut probes = Vec::new();
-            while !is_over.load(Ordering::SeqCst) {
+            loop {
+                // Each is sent once more when it is over.
+                let is_last = is_over.load(Ordering::SeqCst);
                 let (sent, at) = (watch.elapsed(), now(self.skew));
                 let answer = tokens.call(door);
                 probes.push(Probe {
@@ -146,9 +162,11 @@ impl Callers {
                     at,
                     status: answer.ok().map(|answer| answer.status),
                 });
+                if is_last {
+                    return probes;
+                }
                 thread::sleep(PAUSE);
             }
-            probes
         };
         let call = &call;
         thread::scope(|scope| {
@@ -160,12 +178,14 @@ impl Callers {
             thread::sleep(PAUSE);
             let acted = act();
             is_over.store(true, Ordering::SeqCst);
-            let mut probes = Vec::new();
+            let mut seen = Seen::default();
             for caller in callers {
-                let made = caller.join();
-                probes.extend(made.map_err(|_| Fault::new("a caller panicked"))?);
+                let probes = caller.join();
+                let mut probes = probes.map_err(|_| Fault::new("a caller panicked"))?;
+                seen.last.extend(probes.last().and_then(|last| last.status));
+                seen.probes.append(&mut probes);
             }
-            Ok((acted?, probes))
+            Ok((acted?, seen))
         })
     }
 }
@@ -199,7 +219,13 @@ impl Breaches {
                 receipt.is_some_and(|receipt| second >= receipt.effective_by)
             }),
             again: count(&|probe| {
-                first_denial(probes, probe.gateway).is_some_and(|denied| probe.sent >= denied)
+                let denials = probes
+                    .iter()
+                    .filter(|other| other.gateway == probe.gateway && other.status == Some(401));
+                denials
+                    .map(|denial| denial.returned)
+                    .min()
+                    .is_some_and(|denied| probe.sent >= denied)
             }),
         }
     }
@@ -223,14 +249,6 @@ impl Breaches {
         self.beyond += other.beyond;
         self.again += other.again;
     }
-}
-
-/// When that gateway denied for the first time.
-pub(super) fn first_denial(probes: &[Probe], gateway: usize) -> Option<Duration> {
-    let denials = probes
-        .iter()
-        .filter(|probe| probe.gateway == gateway && probe.status == Some(401));
-    denials.map(|probe| probe.returned).min()
 }
 
 /// When the last call that got in was sent.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::stacks::{callers, companions};
+use super::stacks::{clients, companions};
 use super::table::Table;
 use crate::client::Client;
 use crate::fault::Fault;
@@ -54,7 +54,7 @@ pub(super) fn run(store: Store, sessions: usize, table: &mut Table) -> Result<()
     table.add(
         "races",
         store,
-        "of these by reuse, each noted once",
+        "of these by a token used before or ahead, each noted once",
         counts.reused,
     );
     Ok(())
@@ -69,13 +69,13 @@ fn run_with(
     counts: &mut Counts,
 ) -> Result<(), Fault> {
     let stack = companions(store, text)?;
-    let callers = callers(&stack)?;
+    let clients = clients(&stack)?;
     let alice = Visitor::named("alice");
-    alice.register(&callers[0], &stack.mailbox())?;
+    alice.register(&clients[0], &stack.mailbox())?;
     let mut middlemen = Vec::new();
     let mut doors = Vec::new();
     for client in 0..CLIENTS {
-        let port = stack.ports_of(client % callers.len()).companion;
+        let port = stack.ports_of(client % clients.len()).companion;
         let middleman = Middleman::start(port).map_err(Fault::while_doing("a middleman"))?;
         middleman.set(Mischief::CutReplies {
             one_in: LOST,
@@ -87,15 +87,16 @@ fn run_with(
     let watch = Stopwatch::start();
     let mut histories: Vec<(String, Vec<Record>)> = Vec::new();
     for number in 0..sessions {
-        let caller = &callers[number % callers.len()];
-        let session = alice.login(caller)?;
+        let alone = &clients[number % clients.len()];
+        let session = alice.login(alone)?;
         let seed = seed * 1_000_000 + number as u64;
-        let records = race(&doors, caller, &session, watch, seed)?;
+        let records = race(&doors, alone, &session, watch, seed)?;
         // At once: a broken history is best looked at while its session is fresh.
         history::check(&records, grace).map_err(broken(seed))?;
         histories.push((session.session, records));
     }
     let stored = stored::sessions(&stack)?;
+    let lost_before = counts.lost;
     for (session, records) in &histories {
         let state = stored.get(session).copied();
         let state = state.ok_or_else(|| Fault::new("a session is missing in the store"))?;
@@ -108,6 +109,14 @@ fn run_with(
         counts.rotated += count(|reply| matches!(reply, Reply::Rotated { .. }));
         counts.ended += usize::from(state.has_ended);
         counts.reused += state.reuse_events;
+    }
+    // A companion that hangs up is no reply lost on the way.
+    let cut: u64 = middlemen.iter().map(Middleman::replies_cut).sum();
+    let lost = counts.lost - lost_before;
+    if u64::try_from(lost) != Ok(cut) {
+        return Err(Fault::new(format!(
+            "{lost} replies were lost, {cut} of them on the way"
+        )));
     }
     stack.stop()
 }

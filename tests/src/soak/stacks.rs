@@ -1,4 +1,4 @@
-//! Companions without gateways, and callers of them.
+//! Companions without gateways, and clients of them.
 
 use crate::client::Client;
 use crate::fault::Fault;
@@ -19,6 +19,9 @@ pub fn impatient(seconds: u64) -> Result<String, Fault> {
     let shipped = place::shipped_configuration()?;
     let anchor = "\"identity_headers\": {";
     let staleness = format!("\"max_staleness\": \"{seconds}s\",\n                      {anchor}");
+    if shipped.matches(anchor).count() != 1 {
+        return Err(Fault::new("envoy.yaml has not one place for max_staleness"));
+    }
     Ok(shipped.replace(anchor, &staleness))
 }
 
@@ -36,8 +39,8 @@ pub(super) fn companions(store: Store, grace: &str) -> Result<Stack, Fault> {
     Ok(stack)
 }
 
-/// A caller of each companion.
-pub(super) fn callers(stack: &Stack) -> Result<Vec<Client>, Fault> {
+/// A client of each companion.
+pub(super) fn clients(stack: &Stack) -> Result<Vec<Client>, Fault> {
     (0..stack.replicas())
         .map(|number| stack.client_of_replica(number))
         .collect()

@@ -1,4 +1,4 @@
-//! The soak of `make soak` in short: each part, on each store.
+//! The soak of `make soak` in short, but for the parts that need strace or another clock.
 
 use tests::setup::Store;
 use tests::soak::{Part, Table};
@@ -46,7 +46,7 @@ fn nobody_gets_in_after_a_receipt_on_postgres() {
     soak("logouts", Store::Postgres, 8);
 }
 
-/// D2, RV-07, RV-15, RV-18: whatever the network between a gateway and its companion does.
+/// D2, RV-07, RV-15, RV-18, KR-03: whatever the network between a gateway and its companion does.
 #[test]
 fn a_gateway_that_is_cut_off_keeps_its_promises() {
     soak("cut-off", Store::Sqlite, 1);

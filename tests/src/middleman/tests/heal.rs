@@ -2,7 +2,7 @@
 
 use super::{Client, Duration, Echo, FOREVER, Mischief, pair};
 
-const ALL: [Mischief; 11] = [
+const ALL: [Mischief; 12] = [
     Mischief::Refuse,
     Mischief::BlackHole,
     Mischief::HalfOpen,
@@ -12,6 +12,7 @@ const ALL: [Mischief; 11] = [
         pause: FOREVER,
     },
     Mischief::CutReplies { one_in: 1, seed: 0 },
+    Mischief::RefusePath("/before"),
     Mischief::Truncate,
     Mischief::Replay,
     Mischief::ReplayOldest,

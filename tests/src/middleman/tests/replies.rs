@@ -40,6 +40,18 @@ fn the_same_seed_cuts_the_same_replies() {
 }
 
 #[test]
+fn a_refused_path_does_not_reach_the_server_and_others_do() {
+    let (echo, middleman) = pair();
+    middleman.set(Mischief::RefusePath("/one"));
+    let client = Client::of(&middleman);
+    assert_eq!(client.ask("/two"), "1 GET /two");
+    client.get("/one?more");
+    client.hears_no_more();
+    assert_eq!(echo.requests(), ["GET /two"]);
+    assert_eq!(middleman.requests_refused(), 1);
+}
+
+#[test]
 fn a_truncated_answer_is_half_of_it_and_the_end() {
     let (echo, middleman) = pair();
     let whole = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n1 GET /one";

@@ -13,6 +13,8 @@ use crate::soak::tracer::Tracer;
 use crate::visitor::Visitor;
 
 const LOGOUTS: usize = 200;
+/// Between two of them: whatever one writes it has written by then.
+const PAUSE: Duration = Duration::from_millis(10);
 
 pub(super) fn run(store: Store, table: &mut Table) -> Result<(), Fault> {
     let stack = companions(store, "10s")?;
@@ -27,12 +29,13 @@ pub(super) fn run(store: Store, table: &mut Table) -> Result<(), Fault> {
     let file = stack.folder().join("calls");
     let companion = stack.companion();
     let companion = companion.ok_or_else(|| Fault::new("the companion does not run"))?;
-    let trace = "trace=pwrite64,fsync,sendto,writev,write";
+    let trace = "trace=read,recvfrom,pwrite64,fsync,writev,write";
     let output = file.display().to_string();
     let arguments = ["-y", "-s", "16", "-e", trace, "-o", &output];
     let tracer = Tracer::attach(companion.id(), &arguments, stack.folder())?;
     for tokens in &sessions {
         tokens.log_out(&client)?.expect(200, "a logout")?;
+        std::thread::sleep(PAUSE);
     }
     drop(tracer);
     let calls = fs::read_to_string(&file).map_err(Fault::while_doing(file.display()))?;
@@ -51,7 +54,7 @@ pub(super) fn run(store: Store, table: &mut Table) -> Result<(), Fault> {
     stack.stop()
 }
 
-/// How many answers with 200 left, each after a write to the log of the database, and a sync of it that had ended.
+/// How many answers with 200 left, each after a write to the log of the database since its request was read, and a sync of it that had ended.
 fn synced_answers(calls: &str) -> Result<usize, String> {
     let (mut is_written, mut is_dirty, mut answers) = (false, false, 0);
     let mut syncing = HashSet::new();
@@ -60,6 +63,8 @@ fn synced_answers(calls: &str) -> Result<usize, String> {
         let is_of_log = call.contains("/latchkey.db-wal>");
         if call.contains("pwrite64(") && is_of_log {
             (is_written, is_dirty) = (true, true);
+        } else if call.contains("\"DELETE /auth") {
+            is_written = false;
         } else if call.contains("sync(") && is_of_log {
             syncing.insert(thread);
         } else if call.contains("\"HTTP/1.1 200") {
@@ -93,6 +98,10 @@ mod tests {
         assert_eq!(of(&[WRITE, SYNC, ANSWER, WRITE, SYNC, ANSWER]), Ok(2));
         of(&[WRITE, ANSWER, SYNC]).unwrap_err();
         of(&[WRITE, SYNC, ANSWER, ANSWER]).unwrap_err();
+        let request =
+            "5 recvfrom(12<socket:[5]>, \"DELETE /auth/v1/\"..., 8192, 0, NULL, NULL) = 300\n";
+        assert_eq!(of(&[request, WRITE, SYNC, ANSWER]), Ok(1));
+        of(&[WRITE, SYNC, request, ANSWER, WRITE, SYNC]).unwrap_err();
         of(&[WRITE, SYNC, WRITE, ANSWER]).unwrap_err();
         let unfinished = "7 fsync(9</x/latchkey.db-wal> <unfinished ...>\n";
         let resumed = "7 <... fsync resumed>) = 0\n";

@@ -1,5 +1,6 @@
 //! Somebody with some sessions, who remembers what was acknowledged to him and nothing else.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
@@ -28,6 +29,9 @@ pub(super) struct Counts {
     pub(super) everywhere: usize,
     pub(super) ends: usize,
     pub(super) passwords: usize,
+    pub(super) logins: usize,
+    /// Ends of sessions that a call explains which nobody answered.
+    pub(super) inferred: usize,
     /// Neither acknowledged nor refused.
     pub(super) unanswered: usize,
 }
@@ -37,12 +41,19 @@ impl Counts {
         self.rotations + self.logouts + self.everywhere + self.ends + self.passwords
     }
 
+    /// The same, and logins.
+    pub(super) const fn granted(&self) -> usize {
+        self.acknowledged() + self.logins
+    }
+
     pub(super) const fn add(&mut self, other: &Self) {
         self.rotations += other.rotations;
         self.logouts += other.logouts;
         self.everywhere += other.everywhere;
         self.ends += other.ends;
         self.passwords += other.passwords;
+        self.logins += other.logins;
+        self.inferred += other.inferred;
         self.unanswered += other.unanswered;
     }
 }
@@ -63,6 +74,8 @@ pub(super) struct Person {
     other_password: Option<String>,
     open: Vec<Known>,
     ended: Vec<Tokens>,
+    /// So many of them were looked up in the feed.
+    looked_up: usize,
     dice: Dice,
     changes: usize,
     pub(super) counts: Counts,
@@ -80,6 +93,7 @@ impl Person {
             other_password: None,
             open: Vec::new(),
             ended: Vec::new(),
+            looked_up: 0,
             dice: Dice::new(number as u64),
             changes: 0,
             counts: Counts::default(),
@@ -120,6 +134,7 @@ impl Person {
             return Ok(());
         }
         let tokens = Tokens::of(&answer.expect(201, "a login")?)?;
+        self.counts.logins += 1;
         self.open.push(Known {
             tokens,
             may_have_ended: false,
@@ -156,6 +171,7 @@ impl Person {
     fn is_over(&mut self, at: usize, answer: &Answer) -> bool {
         let is_over = answer.status == 401 && self.open[at].may_have_ended;
         if is_over {
+            self.counts.inferred += 1;
             self.ended.push(self.open.remove(at).tokens);
         }
         is_over
@@ -166,6 +182,7 @@ impl Person {
             Way::LogOut => at,
             Way::FromAnother => (at + 1) % self.open.len(),
         };
+        let marks = self.marks();
         self.open[at].may_have_ended = true;
         let answer = self.answered(|person| {
             let path = match way {
@@ -178,8 +195,11 @@ impl Person {
         let Some(answer) = answer else {
             return Ok(());
         };
-        if by != at && self.is_over(by, &answer) {
-            return Ok(());
+        if by != at && answer.status == 401 {
+            self.restore(&marks);
+            if self.is_over(by, &answer) {
+                return Ok(());
+            }
         }
         answer.expect(200, "the end of a session")?;
         match way {
@@ -191,6 +211,7 @@ impl Person {
     }
 
     fn end_all(&mut self, by: usize) -> Result<(), Fault> {
+        let marks = self.marks();
         for known in &mut self.open {
             known.may_have_ended = true;
         }
@@ -201,8 +222,11 @@ impl Person {
         let Some(answer) = answer else {
             return Ok(());
         };
-        if self.is_over(by, &answer) {
-            return Ok(());
+        if answer.status == 401 {
+            self.restore(&marks);
+            if self.is_over(by, &answer) {
+                return Ok(());
+            }
         }
         answer.expect(200, "the end of all sessions")?;
         self.counts.everywhere += 1;
@@ -214,6 +238,7 @@ impl Person {
     fn change_password(&mut self, at: usize) -> Result<(), Fault> {
         self.changes += 1;
         let new = format!("tangled-orbit84 number {}", self.changes);
+        let marks = self.marks();
         for (number, known) in self.open.iter_mut().enumerate() {
             known.may_have_ended |= number != at;
         }
@@ -227,9 +252,12 @@ impl Person {
         let Some(answer) = answer else {
             return Ok(());
         };
-        if self.is_over(at, &answer) {
+        if answer.status == 401 {
+            self.restore(&marks);
             self.other_password = None;
-            return Ok(());
+            if self.is_over(at, &answer) {
+                return Ok(());
+            }
         }
         answer.expect(200, "a change of the password")?;
         self.take_other_password();
@@ -239,6 +267,18 @@ impl Person {
         self.ended.extend(others);
         self.open.push(mine);
         Ok(())
+    }
+
+    /// Which sessions a call may have ended that nobody answered.
+    fn marks(&self) -> Vec<bool> {
+        self.open.iter().map(|known| known.may_have_ended).collect()
+    }
+
+    /// The call of which the marks were taken was refused: it has ended nothing.
+    fn restore(&mut self, marks: &[bool]) {
+        for (known, mark) in self.open.iter_mut().zip(marks) {
+            known.may_have_ended = *mark;
+        }
     }
 
     /// What a companion answers that serves; `None` when it was killed, or its database.
@@ -253,8 +293,17 @@ impl Person {
         &self.ended[self.ended.len().saturating_sub(LOOKED_AT)..]
     }
 
-    /// Looks at everything that was acknowledged, once all serve again.
-    pub(super) fn check(&mut self) -> Result<(), Fault> {
+    /// Looks at everything that was acknowledged, once all serve again. `fed` are the sessions that the feed names: gateways deny by it
+    /// alone.
+    pub(super) fn check(&mut self, fed: &BTreeSet<String>) -> Result<(), Fault> {
+        for tokens in &self.ended[self.looked_up..] {
+            if !fed.contains(&tokens.session) {
+                return Err(Fault::new(
+                    "the feed does not name a session whose end was acknowledged",
+                ));
+            }
+        }
+        self.looked_up = self.ended.len();
         for tokens in self.newest_ended() {
             let refresh = self.surely(|person| tokens.try_refresh(&person.client))?;
             refresh.expect(401, "a refresh of a session whose end was acknowledged")?;
@@ -295,6 +344,9 @@ impl Person {
         logout.expect(200, "a logout")?;
         self.counts.logouts += 1;
         self.ended.push(tokens);
+        while self.open.len() < SESSIONS {
+            self.log_in()?;
+        }
         Ok(())
     }
 

@@ -3,14 +3,18 @@
 use std::thread;
 use std::time::Duration;
 
-use super::scene::Scene;
+use super::scene::{STALENESS, Scene};
 use crate::fault::Fault;
 use crate::listeners;
+use crate::middleman::Mischief;
 use crate::soak::probes::Receipt;
+use crate::stack::Stack;
+use crate::traps;
 use crate::visitor::Tokens;
 use crate::watch::wait_for;
 
-const FREEZE: Duration = Duration::from_secs(2);
+/// Longer than a gate goes without a companion, with what its clock and this machine need.
+const OUTAGE: Duration = Duration::from_secs(STALENESS + 3);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) fn nothing(scene: &mut Scene, tokens: &Tokens) -> Result<Receipt, Fault> {
@@ -32,6 +36,7 @@ pub(super) fn an_envoy_joins(scene: &mut Scene, tokens: &Tokens) -> Result<Recei
 pub(super) fn vms_trap(scene: &mut Scene, tokens: &Tokens) -> Result<Receipt, Fault> {
     let another = scene.bob.login(&scene.stack.client_of_replica(0)?)?;
     scene.log_out_during(tokens, |stack| {
+        let before = [traps_of(stack, 0)?, traps_of(stack, 1)?];
         for place in ["request", "holder"] {
             for gateway in 0..2 {
                 let wish = stack.client_of(gateway)?.get("/orders");
@@ -39,23 +44,40 @@ pub(super) fn vms_trap(scene: &mut Scene, tokens: &Tokens) -> Result<Receipt, Fa
                 wish.bearer(&another.access).send()?;
             }
         }
+        for (gateway, before) in before.into_iter().enumerate() {
+            wait_for("VMs to trap", PATIENCE, || {
+                Ok((traps_of(stack, gateway)? > before).then_some(()))
+            })?;
+        }
         Ok(())
     })
+}
+
+fn traps_of(stack: &Stack, gateway: usize) -> Result<usize, Fault> {
+    let envoy = stack.gateway(gateway);
+    let envoy = envoy.ok_or_else(|| Fault::new("an Envoy is missing"))?;
+    Ok(traps::failed_calls(&envoy.log()).len())
 }
 
 pub(super) fn the_companion_freezes(scene: &mut Scene, tokens: &Tokens) -> Result<Receipt, Fault> {
     scene.log_out_during(tokens, |stack| {
         stack.signal_replica(0, "STOP");
-        thread::sleep(FREEZE);
+        thread::sleep(OUTAGE);
+        // With another companion they need not be.
+        let are_stale = stack.replicas() > 1 || Scene::all_are_stale(stack)?;
         stack.signal_replica(0, "CONT");
-        Ok(())
+        if are_stale {
+            Ok(())
+        } else {
+            Err(Fault::new("a gate serves without word of its companion"))
+        }
     })
 }
 
 pub(super) fn the_other_freezes(scene: &mut Scene, tokens: &Tokens) -> Result<Receipt, Fault> {
     scene.log_out_during(tokens, |stack| {
         stack.signal_replica(1, "STOP");
-        thread::sleep(FREEZE);
+        thread::sleep(OUTAGE);
         stack.signal_replica(1, "CONT");
         Ok(())
     })
@@ -70,9 +92,9 @@ pub(super) fn the_other_loses_its_database(
         return Err(Fault::new("there is one companion"));
     };
     let receipt = scene.log_out_during(tokens, |stack| {
-        cable.cut();
-        thread::sleep(FREEZE);
-        cable.mend();
+        cable.set(Mischief::Refuse);
+        thread::sleep(OUTAGE);
+        cable.set(Mischief::Pass);
         stack.await_replica(1)
     });
     scene.cable = Some(cable);
@@ -91,7 +113,7 @@ pub(super) fn the_companion_restarted(
 pub(super) fn the_companion_dies(scene: &mut Scene, tokens: &Tokens) -> Result<Receipt, Fault> {
     let receipt = scene.log_out(tokens, 0);
     scene.stack.kill_replica(0);
-    thread::sleep(FREEZE);
+    thread::sleep(OUTAGE);
     scene.stack.start_replica(0)?;
     receipt
 }
@@ -123,21 +145,31 @@ pub(super) fn the_database_dies(scene: &mut Scene, tokens: &Tokens) -> Result<Re
     })
 }
 
-/// With its last listener Envoy forgets what was revoked.
+/// With its last listener Envoy forgets what was revoked. Somebody logs out before, or while nothing is known.
 pub(super) fn the_listener_goes(scene: &mut Scene, tokens: &Tokens) -> Result<Receipt, Fault> {
     let Some(file) = scene.listeners.take() else {
         return Err(Fault::new("the listener comes from no file"));
     };
-    let receipt = scene.log_out_during(tokens, |stack| {
-        let envoy = stack.ports();
+    let envoy = scene.stack.ports();
+    let remove = || -> Result<(), Fault> {
         file.publish(envoy, &[])?;
         listeners::await_drained(envoy)?;
         wait_for("the end of all VMs", PATIENCE, || {
             Ok((listeners::count(envoy, "wasm.wasm_vm_count")? == 0).then_some(()))
-        })?;
-        file.publish(envoy, &[file.listener(envoy.gateway, &envoy.issuer())])
-            .map(drop)
-    });
+        })
+    };
+    let add = || file.publish(envoy, &[file.listener(envoy.gateway, &envoy.issuer())]);
+    let receipt = if scene.dice.in_hundred(50) {
+        scene.log_out_during(tokens, |_| {
+            remove()?;
+            add().map(drop)
+        })
+    } else {
+        remove()?;
+        let receipt = scene.log_out(tokens, 0);
+        add()?;
+        receipt
+    };
     scene.listeners = Some(file);
     receipt
 }

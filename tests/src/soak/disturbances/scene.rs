@@ -9,27 +9,25 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::cable::Cable;
 use crate::dice::Dice;
 use crate::fault::Fault;
 use crate::listeners::ListenerFile;
+use crate::middleman::Middleman;
 use crate::place;
 use crate::ports::Ports;
 use crate::setup::{Setup, Store};
 use crate::soak::probes::{Callers, Receipt};
 use crate::soak::stacks::{impatient, roomy};
-use crate::stack::Stack;
+use crate::stack::{READY_PATH, Stack};
 use crate::visitor::{Tokens, Visitor};
 use crate::watch::Stopwatch;
 
 /// Of the gates, in seconds: a trap of the subscriber costs three.
-const STALENESS: u64 = 6;
+pub(super) const STALENESS: u64 = 6;
 /// Envoys that run; the one after them joins and leaves.
 const RUNNING: usize = 2;
 /// Who has logged out longer ago may have a token that has expired.
 const LOOKED_AT: usize = 20;
-/// The companions' on the server.
-const DATABASE: &str = "latchkey";
 /// A logout begins within so many milliseconds of a disturbance.
 const SPREAD: u64 = 1_500;
 
@@ -44,7 +42,7 @@ pub(super) struct Scene {
     /// Where the listener comes from, if it is a file.
     pub(super) listeners: Option<ListenerFile>,
     /// Between the second companion and the database, if there are two.
-    pub(super) cable: Option<Cable>,
+    pub(super) cable: Option<Middleman>,
     pub(super) dice: Dice,
     alice: Visitor,
     ended: Vec<Tokens>,
@@ -140,6 +138,18 @@ impl Scene {
         Receipt::of(&answer, self.watch.elapsed())
     }
 
+    /// Whether neither running gate lets anybody in, because its state is too old.
+    pub(super) fn all_are_stale(stack: &Stack) -> Result<bool, Fault> {
+        let running = (0..stack.gateways()).filter(|number| stack.gateway(*number).is_some());
+        for number in running {
+            let ready = stack.client_of(number)?.get(READY_PATH).send()?;
+            if ready.status != 503 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Logs out at companion 0 somewhere in the midst of it.
     pub(super) fn log_out_during(
         &mut self,
@@ -224,13 +234,13 @@ impl Scene {
 }
 
 /// Lets the second companion reach the database through a cable.
-fn lay_cable(stack: &mut Stack) -> Result<Option<Cable>, Fault> {
+fn lay_cable(stack: &mut Stack) -> Result<Option<Middleman>, Fault> {
     let Some(server) = stack.postgres() else {
         return Ok(None);
     };
     let port = stack.ports().postgres;
-    let cable = Cable::to(port).map_err(Fault::while_doing("a cable"))?;
-    let url = server.url(DATABASE);
+    let cable = Middleman::start(port).map_err(Fault::while_doing("a middleman"))?;
+    let url = server.url(Stack::DATABASE);
     let through = url.replace(&format!(":{port}/"), &format!(":{}/", cable.port()));
     if through == url {
         return Err(Fault::new("the database's URL does not name its port"));

@@ -8,8 +8,6 @@ use crate::fault::Fault;
 use crate::setup::Store;
 use crate::stack::Stack;
 
-/// The companions' on the server.
-const DATABASE: &str = "latchkey";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One hour: no access token lives as long, and no run.
@@ -55,9 +53,9 @@ pub(super) fn put_back(stack: &Stack) -> Result<(), Fault> {
 fn execute(stack: &Stack, sql: &str) -> Result<(), Fault> {
     let sql = format!("BEGIN;{sql}COMMIT;");
     if let Some(server) = stack.postgres() {
-        server.execute(DATABASE, &sql)?;
+        server.execute(Stack::DATABASE, &sql)?;
         // Or the server does it while requests are timed.
-        return server.execute(DATABASE, "VACUUM (ANALYZE) feed");
+        return server.execute(Stack::DATABASE, "VACUUM (ANALYZE) feed");
     }
     let path = stack.folder().join("latchkey.db");
     let write = || {
