@@ -166,11 +166,15 @@ fn logins_that_are_turned_away_by_overload_close_no_account() {
         }
         let mut statuses = Vec::new();
         while statuses.iter().filter(|status| **status == 503).count() < 8 && statuses.len() < 100 {
-            statuses.push(alice.try_login(&client).unwrap().status);
+            // A panic here would leave the others calling for ever.
+            let answer = alice.try_login(&client);
+            statuses.push(answer.map_or(0, |answer| answer.status));
         }
         is_over.store(true, Ordering::SeqCst);
         statuses
     });
     assert!(statuses.contains(&503), "{statuses:?}");
-    assert!(!statuses.contains(&429), "{statuses:?}");
+    for status in [0, 429] {
+        assert!(!statuses.contains(&status), "{statuses:?}");
+    }
 }

@@ -90,21 +90,21 @@ fn a_plugin_that_writes_over_our_data_brings_nobody_back() {
             .send()
             .unwrap();
         assert_eq!(written.status, 200, "{wish}");
+        // On a busy machine it may be stale again between two calls.
         wait_for("the gate to recover", PATIENCE, || {
-            let statuses = callers.statuses(&revoked);
+            let of_revoked = callers.statuses(&revoked);
             assert!(
-                statuses.iter().all(|status| matches!(status, 401 | 503)),
-                "{wish}: {statuses:?}"
+                of_revoked.iter().all(|status| matches!(status, 401 | 503)),
+                "{wish}: {of_revoked:?}"
             );
-            let statuses = callers.statuses(&good);
+            let of_good = callers.statuses(&good);
             assert!(
-                statuses.iter().all(|status| matches!(status, 200 | 503)),
-                "{wish}: {statuses:?}"
+                of_good.iter().all(|status| matches!(status, 200 | 503)),
+                "{wish}: {of_good:?}"
             );
-            Ok((statuses == [200, 200]).then_some(()))
+            Ok((of_good == [200, 200] && of_revoked == [401, 401]).then_some(()))
         })
         .unwrap_or_else(|fault| panic!("{wish}: {fault}"));
-        assert_eq!(callers.statuses(&revoked), [401, 401], "{wish}");
     }
     let log = gate.stack.envoy().unwrap().log();
     assert!(
