@@ -4,7 +4,6 @@
 //! He calls the server once a client has sent something, one connection for each of the client's. Clients must await each answer before
 //! they ask again: pipelined requests pass, but he does not tell their answers apart.
 
-mod dice;
 mod double;
 mod down;
 mod framing;

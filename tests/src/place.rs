@@ -165,3 +165,17 @@ pub fn shipped_configuration() -> Result<String, Fault> {
     let path = root().join("envoy/envoy.yaml");
     std::fs::read_to_string(&path).map_err(Fault::while_doing(path.display()))
 }
+
+/// The same, but a gate is stale after so many seconds.
+///
+/// # Errors
+/// As [`shipped_configuration`], and when it has no one place for that.
+pub fn impatient_configuration(seconds: u64) -> Result<String, Fault> {
+    let shipped = shipped_configuration()?;
+    let anchor = "\"identity_headers\": {";
+    if shipped.matches(anchor).count() != 1 {
+        return Err(Fault::new("envoy.yaml has not one place for max_staleness"));
+    }
+    let staleness = format!("\"max_staleness\": \"{seconds}s\",\n                      {anchor}");
+    Ok(shipped.replace(anchor, &staleness))
+}

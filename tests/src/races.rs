@@ -35,12 +35,10 @@ struct Temper {
 impl Temper {
     /// Some races end soon, others go on for long.
     fn draw(dice: &mut Dice) -> Self {
-        let choose =
-            |dice: &mut Dice, of: [u64; 3]| of[usize::try_from(dice.below(3)).unwrap_or_default()];
         Self {
-            logouts: choose(dice, [0, 3, 10]),
+            logouts: dice.one_of(&[0, 3, 10]),
             forged: 5,
-            newest: choose(dice, [33, 80, 95]),
+            newest: dice.one_of(&[33, 80, 95]),
         }
     }
 }

@@ -28,9 +28,9 @@ const SQLITE: &[Store] = &[Store::Sqlite];
 pub struct Part {
     /// Its name, as the command line has it.
     pub name: &'static str,
-    /// Whereof how much is run.
+    /// What its size counts.
     pub of: &'static str,
-    /// So much where nobody says how much, on each store.
+    /// Its size where nobody says one, on each store.
     pub usual: usize,
     /// On these.
     pub stores: &'static [Store],
@@ -116,7 +116,7 @@ impl Part {
         })
     }
 
-    /// Runs so much of it on that store, and adds its rows.
+    /// Runs it in that size on that store, and adds its rows.
     ///
     /// # Errors
     /// When a promise was broken, or something did not run.

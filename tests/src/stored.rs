@@ -8,12 +8,11 @@ use crate::fault::Fault;
 use crate::history::State;
 use crate::stack::Stack;
 
-/// Id, generation, whether it has ended, and how often a reused refresh token was noted of it; `HEX` is the store's word for a text of
-/// bytes.
+/// Generation, whether it has ended, and how often a refresh token was noted that had been used before, or was ahead of the store.
 const SESSIONS: &str = "
-    SELECT HEX, generation, CASE WHEN ended_at IS NULL THEN 0 ELSE 1 END,
-        (SELECT COUNT(*) FROM audit WHERE audit.session = sessions.id
-            AND event IN ('refresh_token_reused', 'refresh_token_ahead'))
+    SELECT HEX, CAST(generation AS text), CASE WHEN ended_at IS NULL THEN '0' ELSE '1' END,
+        CAST((SELECT COUNT(*) FROM audit WHERE audit.session = sessions.id
+            AND event IN ('refresh_token_reused', 'refresh_token_ahead')) AS text)
     FROM sessions";
 
 /// All sessions by their ids.
@@ -21,14 +20,8 @@ const SESSIONS: &str = "
 /// # Errors
 /// When the store cannot be read.
 pub fn sessions(stack: &Stack) -> Result<BTreeMap<String, State>, Fault> {
-    match stack.postgres() {
-        Some(server) => {
-            let query = SESSIONS.replace("HEX", "encode(id, 'hex')");
-            let rows = server.query_text(Stack::DATABASE, &query)?;
-            rows.into_iter().map(|row| of_texts(&row)).collect()
-        }
-        None => in_file(stack),
-    }
+    let rows = rows(stack, SESSIONS, "id")?;
+    rows.iter().map(|row| session(row)).collect()
 }
 
 /// The sessions that the feed names.
@@ -37,55 +30,32 @@ pub fn sessions(stack: &Stack) -> Result<BTreeMap<String, State>, Fault> {
 /// When the store cannot be read.
 pub fn in_feed(stack: &Stack) -> Result<BTreeSet<String>, Fault> {
     let query = "SELECT HEX FROM feed WHERE session IS NOT NULL";
-    match stack.postgres() {
-        Some(server) => {
-            let query = query.replace("HEX", "encode(session, 'hex')");
-            let rows = server.query_text(Stack::DATABASE, &query)?;
-            Ok(rows.into_iter().flatten().flatten().collect())
-        }
-        None => {
-            let query = query.replace("HEX", "lower(hex(session))");
-            let read = |db: &Connection| {
-                let mut all = db.prepare(&query)?;
-                let rows = all.query_map([], |row| row.get(0))?;
-                rows.collect()
-            };
-            read_file(stack, read)
-        }
+    let rows = rows(stack, query, "session")?;
+    Ok(rows.into_iter().flatten().flatten().collect())
+}
+
+/// Rows of texts; `HEX` is each store's word for that column of bytes as a text.
+fn rows(stack: &Stack, query: &str, column: &str) -> Result<Vec<Vec<Option<String>>>, Fault> {
+    if let Some(server) = stack.postgres() {
+        let query = query.replace("HEX", &format!("encode({column}, 'hex')"));
+        return server.query_text(Stack::DATABASE, &query);
     }
-}
-
-fn in_file(stack: &Stack) -> Result<BTreeMap<String, State>, Fault> {
-    read_file(stack, |db| {
-        let mut all = db.prepare(&SESSIONS.replace("HEX", "lower(hex(id))"))?;
-        let rows = all.query_map([], |row| {
-            let state = State {
-                generation: row.get::<_, i64>(1)?.unsigned_abs(),
-                has_ended: row.get(2)?,
-                reuse_events: row.get(3)?,
-            };
-            Ok((row.get(0)?, state))
-        })?;
-        rows.collect()
-    })
-}
-
-/// Reads the file beside its companion.
-fn read_file<T>(
-    stack: &Stack,
-    read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-) -> Result<T, Fault> {
+    let query = query.replace("HEX", &format!("lower(hex({column}))"));
     let file = stack.folder().join("latchkey.db");
+    // Beside its companion.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let read = || {
+    let read = || -> rusqlite::Result<_> {
         let db = Connection::open_with_flags(&file, flags)?;
         db.pragma_update(None, "query_only", true)?;
-        read(&db)
+        let mut all = db.prepare(&query)?;
+        let columns = all.column_count();
+        let rows = all.query_map([], |row| (0..columns).map(|at| row.get(at)).collect())?;
+        rows.collect()
     };
     read().map_err(Fault::while_doing(file.display()))
 }
 
-fn of_texts(row: &[Option<String>]) -> Result<(String, State), Fault> {
+fn session(row: &[Option<String>]) -> Result<(String, State), Fault> {
     let text = |at: usize| row.get(at).cloned().flatten().unwrap_or_default();
     let number = |at: usize| {
         let parsed = text(at).parse::<u64>();
@@ -94,7 +64,7 @@ fn of_texts(row: &[Option<String>]) -> Result<(String, State), Fault> {
     let state = State {
         generation: number(1)?,
         has_ended: number(2)? == 1,
-        reuse_events: number(3)?.try_into().unwrap_or_default(),
+        reuse_events: number(3)?.try_into().unwrap_or(u32::MAX),
     };
     Ok((text(0), state))
 }

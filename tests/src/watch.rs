@@ -1,5 +1,6 @@
 //! The one real clock of the tests: how long things take, and how long to wait for them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -27,6 +28,15 @@ impl Stopwatch {
     /// Since the start, in milliseconds with one decimal.
     pub fn milliseconds(self) -> String {
         format!("{:.1} ms", self.elapsed().as_secs_f64() * 1000.0)
+    }
+}
+
+/// Says that something is over when it is dropped, by a panic too: or else those who go on until then would go on for ever.
+pub struct Over<'a>(pub &'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 }
 

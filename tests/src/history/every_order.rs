@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::simulation::Chance;
 use super::{Call, Record, Reply, State, check};
+use crate::dice::Dice;
 
 /// The ends of all explanations that go on from a state, when the last of the calls that have happened was sent at `last`. Times are so
 /// near each other that a grace of seconds is over for those alone that happen after all answers.
@@ -40,17 +40,17 @@ fn every_end(
 }
 
 /// Few calls with replies that are often possible.
-fn guess(chance: &mut Chance) -> Vec<Record> {
-    let calls = 2 + chance.below(4);
+fn guess(dice: &mut Dice) -> Vec<Record> {
+    let calls = 2 + dice.below(4);
     let record = |_| {
-        let generation = chance.below(3);
-        let call = match chance.below(8) {
+        let generation = dice.below(3);
+        let call = match dice.below(8) {
             0 => Call::Logout,
             1 => Call::Forged,
             _ => Call::Refresh { generation },
         };
-        let next = generation + chance.below(8) / 6 + u64::from(chance.below(8) > 0);
-        let reply = match (chance.below(4), call) {
+        let next = generation + dice.below(8) / 6 + u64::from(dice.below(8) > 0);
+        let reply = match (dice.below(4), call) {
             (0, _) => Reply::Lost,
             (_, Call::Logout) => Reply::Ended,
             (2.., Call::Refresh { .. }) => Reply::Rotated {
@@ -59,10 +59,10 @@ fn guess(chance: &mut Chance) -> Vec<Record> {
             },
             _ => Reply::Denied,
         };
-        let called = chance.below(9);
-        let returned = match (&reply, chance.below(2)) {
+        let called = dice.below(9);
+        let returned = match (&reply, dice.below(2)) {
             (Reply::Lost, 0) => u64::MAX,
-            _ => called + chance.below(6),
+            _ => called + dice.below(6),
         };
         Record {
             call,
@@ -76,10 +76,10 @@ fn guess(chance: &mut Chance) -> Vec<Record> {
 
 #[test]
 fn the_search_finds_what_trying_every_order_finds() {
-    let mut chance = Chance(1);
+    let mut dice = Dice::new(1);
     let (mut legal, mut several) = (0, 0);
     for round in 0..20_000 {
-        let records = guess(&mut chance);
+        let records = guess(&mut dice);
         let grace = Duration::from_secs(10 * (round % 2));
         let mut expected = BTreeSet::new();
         every_end(&records, State::default(), 0, grace, &mut expected);

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::servers::{Flaw, Server};
-use super::simulation::{Chance, simulate};
+use super::simulation::simulate;
 use super::{Call, Model, Rule};
+use crate::dice::Dice;
 
 /// How many of the histories are flagged, by the rule that they break.
 fn flagged(flaw: Flaw, histories: u64) -> BTreeMap<Rule, u64> {
@@ -108,19 +109,19 @@ fn a_rotation_that_is_not_kept_is_found() {
 /// Call by call, the model says what the server does.
 #[test]
 fn a_server_that_is_right_does_what_the_model_says() {
-    let mut chance = Chance(2);
+    let mut dice = Dice::new(2);
     for _ in 0..500 {
         let mut model = Model::new(Duration::from_millis(10));
         let mut server = Server::new(Flaw::None, 10);
         let mut now = 0;
         for _ in 0..20 {
-            now += chance.below(8);
-            let newest = server.row.generation + chance.below(12) / 11;
-            let call = match chance.below(20) {
+            now += dice.below(8);
+            let newest = server.row.generation + dice.below(12) / 11;
+            let call = match dice.below(20) {
                 0 => Call::Logout,
                 1 => Call::Forged,
                 _ => Call::Refresh {
-                    generation: newest.saturating_sub(chance.below(12) / 5),
+                    generation: newest.saturating_sub(dice.below(12) / 5),
                 },
             };
             let reply = server.answer(call, server.row, now);

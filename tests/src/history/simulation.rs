@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::servers::{Flaw, Server};
 use super::{Call, Record, Reply, State, Violation, check};
+use crate::dice::Dice;
 
 /// Of all clients together, before the last ones.
 const CALLS: u64 = 32;
@@ -11,25 +12,6 @@ const CALLS: u64 = 32;
 const CUT: u64 = 11;
 const NEVER: u64 = 2;
 const LATE: u64 = 2;
-
-/// Numbers that a seed decides.
-pub(super) struct Chance(pub(super) u64);
-
-impl Chance {
-    /// Steele, Lea and Flood's SplitMix64.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-
-    fn one_of(&mut self, choices: &[u64]) -> u64 {
-        let at = self.below(choices.len() as u64);
-        choices[at as usize]
-    }
-}
 
 /// A call under way.
 struct Flight {
@@ -44,7 +26,7 @@ struct Flight {
 }
 
 struct World {
-    chance: Chance,
+    dice: Dice,
     server: Server,
     /// In microseconds.
     now: u64,
@@ -74,18 +56,18 @@ impl History {
 }
 
 pub(super) fn simulate(flaw: Flaw, seed: u64) -> History {
-    let mut chance = Chance(seed);
-    let grace = chance.one_of(&[0, 4, 20, 10_000]);
+    let mut dice = Dice::new(seed);
+    let grace = dice.one_of(&[0, 4, 20, 10_000]);
     let mut world = World {
         server: Server::new(flaw, grace),
         now: 0,
-        pace: chance.one_of(&[50, 1_000]),
-        clients: chance.one_of(&[1, 3, 8]),
-        stale: chance.one_of(&[0, 10, 67]),
-        logouts: chance.one_of(&[0, 0, 10]),
+        pace: dice.one_of(&[50, 1_000]),
+        clients: dice.one_of(&[1, 3, 8]),
+        stale: dice.one_of(&[0, 10, 67]),
+        logouts: dice.one_of(&[0, 0, 10]),
         known: vec![0],
         records: Vec::new(),
-        chance,
+        dice,
     };
     world.burst();
     world.close();
@@ -98,7 +80,7 @@ pub(super) fn simulate(flaw: Flaw, seed: u64) -> History {
 
 impl World {
     fn pass_time(&mut self) {
-        self.now += 1 + self.chance.below(self.pace);
+        self.now += 1 + self.dice.below(self.pace);
     }
 
     /// All clients at once.
@@ -107,7 +89,7 @@ impl World {
         let mut flights: Vec<(u64, Flight)> = Vec::new();
         while left > 0 || !flights.is_empty() {
             self.pass_time();
-            let client = self.chance.below(self.clients);
+            let client = self.dice.below(self.clients);
             let at = flights.iter().position(|(of, _)| *of == client);
             let is_waiting = flights
                 .iter()
@@ -126,10 +108,10 @@ impl World {
     }
 
     fn send(&mut self) -> Flight {
-        let is_stale = self.chance.below(100) < self.stale;
-        let back = u64::from(is_stale) * (1 + self.chance.below(2));
+        let is_stale = self.dice.below(100) < self.stale;
+        let back = u64::from(is_stale) * (1 + self.dice.below(2));
         let generation = *self.known.iter().rev().nth(back as usize).unwrap_or(&0);
-        let call = match self.chance.below(100) {
+        let call = match self.dice.below(100) {
             roll if roll < self.logouts => Call::Logout,
             95.. => Call::Forged,
             _ => Call::Refresh { generation },
@@ -146,7 +128,7 @@ impl World {
     /// One step of it: the server reads, the server answers, the client receives. Whether it is over.
     fn advance(&mut self, flight: &mut Flight) -> bool {
         let Some(read) = flight.read else {
-            let roll = self.chance.below(100);
+            let roll = self.dice.below(100);
             if !flight.is_abandoned && roll < NEVER + LATE {
                 self.record(flight, Reply::Lost, u64::MAX);
                 flight.is_abandoned = true;
@@ -160,9 +142,9 @@ impl World {
             flight.reply = Some(reply);
             return flight.is_abandoned;
         };
-        if self.chance.below(100) < CUT {
+        if self.dice.below(100) < CUT {
             // Half of the time it is known that the server had answered.
-            let until = self.chance.one_of(&[self.now, u64::MAX]);
+            let until = self.dice.one_of(&[self.now, u64::MAX]);
             self.record(flight, Reply::Lost, until);
         } else {
             self.receive(flight, reply);
@@ -191,7 +173,7 @@ impl World {
     /// One call after the other: the newest known token; in a third of the histories then the first of all, and the newest again.
     fn close(&mut self) {
         self.refresh_alone(None);
-        if self.chance.below(3) == 0 {
+        if self.dice.below(3) == 0 {
             self.refresh_alone(Some(0));
             self.refresh_alone(None);
         }

@@ -4,10 +4,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::dice;
 use super::link::Link;
 use super::mischief::Mischief;
 use super::record::Record;
+use crate::dice::Dice;
 
 pub(super) struct Shared {
     state: Mutex<State>,
@@ -97,7 +97,8 @@ impl Shared {
     /// Whether the next answer is to be cut; it is counted then.
     pub(super) fn casts_a_cut(&self, one_in: u32, seed: u64) -> bool {
         let mut state = self.lock();
-        let is_cut = dice::hits(seed, state.fates, one_in);
+        let mut dice = Dice::after(seed, state.fates);
+        let is_cut = one_in > 0 && dice.below(u64::from(one_in)) == 0;
         state.fates += 1;
         state.tally.cut += u64::from(is_cut);
         is_cut

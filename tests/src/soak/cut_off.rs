@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use companion::clock::Clock;
-use companion::tokens::rfc3339;
 use serde_json::Value;
 
-use super::stacks::{impatient, roomy};
+use super::probes::{Breaches, Callers, Receipt, last_accepted};
+use super::stacks::roomy;
 use super::table::Table;
 use crate::client::{Answer, Client};
 use crate::fault::Fault;
 use crate::middleman::{Middleman, Mischief};
+use crate::place;
 use crate::ports::{self, Ports};
 use crate::setup::{Setup, Store};
 use crate::stack::{READY_PATH, Stack};
@@ -29,6 +29,8 @@ const STALENESS: u64 = 5;
 const HOLD: Duration = Duration::from_secs(2);
 /// The gate looks at its clock a few times a second, and this machine is busy.
 const MARGIN: Duration = Duration::from_secs(2);
+
+const NO_KEYS: Mischief = Mischief::RefusePath("/gateway/v1/keys");
 
 /// What he does, and whether the gate gets no word then.
 const MISCHIEFS: [(&str, Mischief, bool); 13] = [
@@ -69,18 +71,15 @@ const MISCHIEFS: [(&str, Mischief, bool); 13] = [
         },
         false,
     ),
-    (
-        "no key set",
-        Mischief::RefusePath("/gateway/v1/keys"),
-        false,
-    ),
+    ("no key set", NO_KEYS, false),
 ];
 
 pub(super) fn run(store: Store, rounds: usize, table: &mut Table) -> Result<(), Fault> {
     // Each on a stage of its own; mostly they wait.
     let [logouts, removals] = thread::scope(|scope| {
         REVOCATIONS
-            .map(|(what, revoke)| scope.spawn(move || act_all(what, revoke, rounds)))
+            .each_ref()
+            .map(|revocation| scope.spawn(move || act_all(revocation, rounds)))
             .map(ScopedJoinHandle::join)
     });
     for seen in [logouts, removals] {
@@ -93,13 +92,13 @@ pub(super) fn run(store: Store, rounds: usize, table: &mut Table) -> Result<(), 
 }
 
 /// That revocation under all mischiefs.
-fn act_all(what: &str, revoke: Revoke, rounds: usize) -> Result<Vec<(String, String)>, Fault> {
+fn act_all(revocation: &Revocation, rounds: usize) -> Result<Vec<(String, String)>, Fault> {
     let stage = Stage::set()?;
     let mut seen = Vec::new();
     for (name, mischief, starves) in MISCHIEFS {
         for _ in 0..rounds {
-            let name = format!("{what}: {name}");
-            let figure = stage.act(mischief, starves, revoke);
+            let name = format!("{}: {name}", revocation.name);
+            let figure = stage.act(mischief, starves, revocation);
             let figure = figure.map_err(Fault::while_doing(&name))?;
             seen.push((name, figure));
         }
@@ -108,12 +107,24 @@ fn act_all(what: &str, revoke: Revoke, rounds: usize) -> Result<Vec<(String, Str
     Ok(seen)
 }
 
-/// What is revoked, and how.
-type Revoke = fn(&Stage, &Tokens) -> Result<Answer, Fault>;
+/// What is revoked.
+struct Revocation {
+    name: &'static str,
+    changes_keys: bool,
+    revoke: fn(&Stage, &Tokens) -> Result<Answer, Fault>,
+}
 
-const REVOCATIONS: [(&str, Revoke); 2] = [
-    ("logout", |stage, tokens| tokens.log_out(&stage.companion)),
-    ("key removed", Stage::remove_key),
+static REVOCATIONS: [Revocation; 2] = [
+    Revocation {
+        name: "logout",
+        changes_keys: false,
+        revoke: |stage, tokens| tokens.log_out(&stage.companion),
+    },
+    Revocation {
+        name: "key removed",
+        changes_keys: true,
+        revoke: Stage::remove_key,
+    },
 ];
 
 /// An Envoy that reaches its companion through a middleman.
@@ -132,7 +143,7 @@ impl Stage {
         let ports = Ports::free()?;
         let internal = ports::free_port()?;
         let mut setup = roomy(Setup::on(ports));
-        setup.configuration = Some(impatient(STALENESS)?);
+        setup.configuration = Some(place::impatient_configuration(STALENESS)?);
         let setup = setup.companion("LATCHKEY_INTERNAL_LISTEN", &format!("127.0.0.1:{internal}"));
         let listener =
             ports::listen(ports.internal).map_err(Fault::while_doing("the middleman"))?;
@@ -171,97 +182,71 @@ impl Stage {
     }
 
     /// One revocation under that mischief, and what came of it.
-    fn act(&self, mischief: Mischief, starves: bool, revoke: Revoke) -> Result<String, Fault> {
+    fn act(
+        &self,
+        mischief: Mischief,
+        starves: bool,
+        revocation: &Revocation,
+    ) -> Result<String, Fault> {
         self.heal()?;
         let alive = self.bob.login(&self.companion)?;
         let tokens = self.alice.login(&self.companion)?;
-        tokens.call(&self.door)?.expect(200, "a call before")?;
+        let callers = Callers::of(&self.stack, [0])?;
+        callers.get_in(&tokens)?;
+        let done_before = self.done(mischief);
         self.middleman.set(mischief);
         // The poll that he found under way has been answered by then.
         thread::sleep(HOLD);
         let watch = Stopwatch::start();
-        let answer = revoke(self, &tokens)?;
-        let receipt = watch.elapsed();
-        let effective_by = answer.string("/revocation/effective_by");
-        let is_proven = answer.status == 200;
-        if !is_proven {
-            answer.expect(202, "a revocation")?;
+        let bound = Duration::from_secs(STALENESS) + MARGIN;
+        let (receipt, seen) = callers.probe(&tokens, watch, || {
+            let answer = (revocation.revoke)(self, &tokens)?;
+            let receipt = Receipt::of(&answer, watch.elapsed())?;
+            if receipt.is_proven {
+                thread::sleep(HOLD);
+            } else {
+                receipt.await_effect(0, bound)?;
+            }
+            Ok(receipt)
+        })?;
+        Breaches::among(&seen.probes, Some(&receipt)).must_be_none()?;
+        let got_in = last_accepted(&seen.probes).unwrap_or_default();
+        if got_in > bound || seen.last.iter().any(|status| !matches!(status, 401 | 503)) {
+            return Err(Fault::new(format!(
+                "got in at {got_in:?}, and in the end: {:?}",
+                seen.last
+            )));
         }
-        let denied = self.watch_denial(&tokens, watch, is_proven, &effective_by)?;
         let of_alive = alive.call(&self.door)?.status;
         if starves && of_alive != 503 {
             return Err(Fault::new(format!(
                 "without word of the companion somebody was answered {of_alive}"
             )));
         }
-        self.must_have_acted(mischief)?;
+        let is_idle = mischief == NO_KEYS && !revocation.changes_keys;
+        if self.done(mischief) == done_before && !is_idle {
+            return Err(Fault::new(format!("the middleman did no {mischief:?}")));
+        }
         self.heal()?;
         // It is revoked, and not merely denied because nobody knows.
-        tokens
-            .call(&self.door)?
-            .expect(401, "a call after all is well again")?;
-        Ok(if is_proven {
-            format!("200 in {receipt:.1?}")
-        } else {
-            format!("202, denied after {denied:.1?}")
-        })
+        callers.are_denied(&tokens)?;
+        let status = if receipt.is_proven { 200 } else { 202 };
+        let answered = receipt.answered;
+        Ok(format!(
+            "{status} in {answered:.0?}, last request in after {got_in:.0?}"
+        ))
     }
 
-    /// Calls until the promised moment has passed and somebody was denied, or until the state must be stale and a while beyond. Gives the
-    /// time of the first denial.
-    fn watch_denial(
-        &self,
-        tokens: &Tokens,
-        watch: Stopwatch,
-        is_proven: bool,
-        effective_by: &str,
-    ) -> Result<Duration, Fault> {
-        let clock = Clock::system();
-        let bound = Duration::from_secs(STALENESS) + MARGIN;
-        let mut denied = None;
-        while watch.elapsed() < bound + MARGIN {
-            let sent = rfc3339(clock.now());
-            let at = watch.elapsed();
-            let status = tokens.call(&self.door)?.status;
-            match status {
-                // Moments in this form are in the order of their texts.
-                200 if is_proven || sent.as_str() > effective_by => {
-                    return Err(Fault::new(format!(
-                        "accepted at {sent}, with a receipt for {effective_by}"
-                    )));
-                }
-                200 if denied.is_some() => return Err(Fault::new("accepted after a denial")),
-                200 if at > bound => {
-                    return Err(Fault::new("accepted although the state must be stale"));
-                }
-                200 => {}
-                401 | 503 => {
-                    denied.get_or_insert(at);
-                    let is_past = rfc3339(clock.now().minus(MARGIN)).as_str() > effective_by;
-                    if is_past && at > HOLD {
-                        break;
-                    }
-                }
-                _ => return Err(Fault::new(format!("a call was answered with {status}"))),
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        denied.ok_or_else(|| Fault::new("never denied"))
-    }
-
-    /// He has done to somebody what he was told.
-    fn must_have_acted(&self, mischief: Mischief) -> Result<(), Fault> {
+    /// How often the middleman has done that, or somebody has come to him, where he does not count it.
+    fn done(&self, mischief: Mischief) -> u64 {
         let he = &self.middleman;
-        let has_acted = match mischief {
-            Mischief::CutReplies { .. } => he.replies_cut() > 0,
-            Mischief::Replay | Mischief::ReplayOldest => he.replays() > 0,
-            Mischief::Duplicate => he.duplicates() > 0,
-            _ => true,
-        };
-        if has_acted {
-            Ok(())
-        } else {
-            Err(Fault::new(format!("the middleman did no {mischief:?}")))
+        match mischief {
+            Mischief::CutReplies { .. } => he.replies_cut(),
+            Mischief::RefusePath(_) => he.requests_refused(),
+            Mischief::Replay | Mischief::ReplayOldest => he.replays(),
+            Mischief::Duplicate => he.duplicates(),
+            Mischief::Refuse | Mischief::BlackHole => he.connections(),
+            _ => he.requests(),
         }
     }
 

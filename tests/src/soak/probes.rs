@@ -1,5 +1,6 @@
 //! Callers who send one token all the time, on several connections of each gateway, while something happens; and what may not be seen.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -208,6 +209,13 @@ impl Breaches {
             .iter()
             .filter(|probe| probe.status == Some(200))
             .collect();
+        let mut first_denials = BTreeMap::new();
+        for denial in probes.iter().filter(|probe| probe.status == Some(401)) {
+            let first = first_denials
+                .entry(denial.gateway)
+                .or_insert(denial.returned);
+            *first = denial.returned.min(*first);
+        }
         let count = |is: &dyn Fn(&Probe) -> bool| accepted.iter().filter(|probe| is(probe)).count();
         Self {
             late: count(&|probe| {
@@ -219,13 +227,8 @@ impl Breaches {
                 receipt.is_some_and(|receipt| second >= receipt.effective_by)
             }),
             again: count(&|probe| {
-                let denials = probes
-                    .iter()
-                    .filter(|other| other.gateway == probe.gateway && other.status == Some(401));
-                denials
-                    .map(|denial| denial.returned)
-                    .min()
-                    .is_some_and(|denied| probe.sent >= denied)
+                let denied = first_denials.get(&probe.gateway);
+                denied.is_some_and(|denied| probe.sent >= *denied)
             }),
         }
     }

@@ -2,7 +2,6 @@
 
 use crate::client::Client;
 use crate::fault::Fault;
-use crate::place;
 use crate::ports::Ports;
 use crate::setup::{Setup, Store, roomy_limits};
 use crate::stack::Stack;
@@ -12,17 +11,6 @@ pub(super) fn roomy(setup: Setup) -> Setup {
     let mut setup = setup.companion("LATCHKEY_SESSIONS__MOST_PER_ACCOUNT", "10000");
     setup.companion.extend(roomy_limits());
     setup
-}
-
-/// The shipped configuration of Envoy, but a gate is stale after so many seconds.
-pub fn impatient(seconds: u64) -> Result<String, Fault> {
-    let shipped = place::shipped_configuration()?;
-    let anchor = "\"identity_headers\": {";
-    let staleness = format!("\"max_staleness\": \"{seconds}s\",\n                      {anchor}");
-    if shipped.matches(anchor).count() != 1 {
-        return Err(Fault::new("envoy.yaml has not one place for max_staleness"));
-    }
-    Ok(shipped.replace(anchor, &staleness))
 }
 
 /// One companion on SQLite, or two on PostgreSQL, with that grace.

@@ -21,7 +21,7 @@ use tests::ports::Ports;
 use tests::setup::Setup;
 use tests::stack::Stack;
 use tests::visitor::{Tokens, Visitor};
-use tests::watch::{Stopwatch, wait_for};
+use tests::watch::{Over, Stopwatch, wait_for};
 
 use crate::{companions, gateways, with_alice};
 
@@ -118,6 +118,7 @@ fn keys_change_under_load_and_no_good_token_is_refused() {
     let old = kid(&alice.login(&companions[0]).unwrap());
     let met = Met::default();
     let new = thread::scope(|scope| {
+        let _over = Over(&met.is_over);
         for number in 0..CALLERS {
             let (met, alice, doors, companions) = (&met, &alice, &doors, &companions);
             scope.spawn(move || call_on(number, met, alice, doors, companions));
@@ -150,7 +151,6 @@ fn keys_change_under_load_and_no_good_token_is_refused() {
             store.change_keys(change).await.unwrap().unwrap();
         });
         thread::sleep(Duration::from_secs(4));
-        met.is_over.store(true, Ordering::SeqCst);
         new
     });
     let refused = met.refused.into_inner().unwrap();

@@ -16,14 +16,8 @@ use crate::{companions, gateways, with_alice};
 /// themselves.
 #[test]
 fn while_the_database_is_gone_nothing_is_acknowledged_and_the_gateways_deny_in_time() {
-    let shipped = place::shipped_configuration().unwrap();
-    let impatient = shipped.replace(
-        "\"identity_headers\": {",
-        "\"max_staleness\": \"5s\",\n                      \"identity_headers\": {",
-    );
-    assert_ne!(shipped, impatient);
     let setup = Setup {
-        configuration: Some(impatient),
+        configuration: Some(place::impatient_configuration(5).unwrap()),
         ..Setup::on(Ports::free_block(2).unwrap())
     };
     let (mut stack, alice) = with_alice(setup);

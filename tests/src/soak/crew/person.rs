@@ -344,10 +344,12 @@ impl Person {
         logout.expect(200, "a logout")?;
         self.counts.logouts += 1;
         self.ended.push(tokens);
-        while self.open.len() < SESSIONS {
-            self.log_in()?;
-        }
-        Ok(())
+        wait_for("all sessions to be open again", PATIENCE, || {
+            if self.open.len() == SESSIONS {
+                return Ok(Some(()));
+            }
+            self.log_in().map(|()| None)
+        })
     }
 
     fn surely(

@@ -8,7 +8,7 @@ use crate::fault::Fault;
 use crate::listeners;
 use crate::middleman::Mischief;
 use crate::soak::probes::Receipt;
-use crate::stack::Stack;
+use crate::stack::{READY_PATH, Stack};
 use crate::traps;
 use crate::visitor::Tokens;
 use crate::watch::wait_for;
@@ -64,7 +64,7 @@ pub(super) fn the_companion_freezes(scene: &mut Scene, tokens: &Tokens) -> Resul
         stack.signal_replica(0, "STOP");
         thread::sleep(OUTAGE);
         // With another companion they need not be.
-        let are_stale = stack.replicas() > 1 || Scene::all_are_stale(stack)?;
+        let are_stale = stack.replicas() > 1 || are_all_stale(stack)?;
         stack.signal_replica(0, "CONT");
         if are_stale {
             Ok(())
@@ -72,6 +72,18 @@ pub(super) fn the_companion_freezes(scene: &mut Scene, tokens: &Tokens) -> Resul
             Err(Fault::new("a gate serves without word of its companion"))
         }
     })
+}
+
+/// Whether no gate that runs lets anybody in, because its state is too old.
+fn are_all_stale(stack: &Stack) -> Result<bool, Fault> {
+    let running = (0..stack.gateways()).filter(|number| stack.gateway(*number).is_some());
+    for number in running {
+        let ready = stack.client_of(number)?.get(READY_PATH).send()?;
+        if ready.status != 503 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 pub(super) fn the_other_freezes(scene: &mut Scene, tokens: &Tokens) -> Result<Receipt, Fault> {

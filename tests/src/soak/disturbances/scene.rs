@@ -17,8 +17,8 @@ use crate::place;
 use crate::ports::Ports;
 use crate::setup::{Setup, Store};
 use crate::soak::probes::{Callers, Receipt};
-use crate::soak::stacks::{impatient, roomy};
-use crate::stack::{READY_PATH, Stack};
+use crate::soak::stacks::roomy;
+use crate::stack::Stack;
 use crate::visitor::{Tokens, Visitor};
 use crate::watch::Stopwatch;
 
@@ -55,7 +55,8 @@ impl Scene {
     pub(super) fn set(store: Store) -> Result<Self, Fault> {
         let module = place::trapping_module()?;
         let module = format!("filename: {}", module.display());
-        let envoy = impatient(STALENESS)?.replace("filename: envoy/latchkey.wasm", &module);
+        let envoy = place::impatient_configuration(STALENESS)?
+            .replace("filename: envoy/latchkey.wasm", &module);
         let mut setup = Setup::on(Ports::free_block(RUNNING + 1)?).that_traps();
         setup.configuration = Some(envoy);
         if store == Store::Postgres {
@@ -67,7 +68,7 @@ impl Scene {
 
     /// One Envoy, whose listener comes from a file.
     pub(super) fn with_moving_listener() -> Result<Self, Fault> {
-        let (file, envoy) = ListenerFile::take_from(&impatient(STALENESS)?)?;
+        let (file, envoy) = ListenerFile::take_from(&place::impatient_configuration(STALENESS)?)?;
         let mut setup = Setup::on(Ports::free()?).envoy(&["--drain-time-s", "2"]);
         setup.configuration = Some(envoy);
         let ports = setup.ports;
@@ -84,7 +85,7 @@ impl Scene {
             .companion("LD_PRELOAD", &library.display().to_string())
             .companion("FAKETIME", &format!("{skew:+}s"))
             .companion("FAKETIME_DONT_FAKE_MONOTONIC", "1");
-        setup.configuration = Some(impatient(STALENESS)?);
+        setup.configuration = Some(place::impatient_configuration(STALENESS)?);
         let mut scene = Self::start(setup, 1)?;
         scene.skew = skew;
         Ok(scene)
@@ -136,18 +137,6 @@ impl Scene {
     pub(super) fn log_out(&self, tokens: &Tokens, replica: usize) -> Result<Receipt, Fault> {
         let answer = tokens.log_out(&self.stack.client_of_replica(replica)?)?;
         Receipt::of(&answer, self.watch.elapsed())
-    }
-
-    /// Whether neither running gate lets anybody in, because its state is too old.
-    pub(super) fn all_are_stale(stack: &Stack) -> Result<bool, Fault> {
-        let running = (0..stack.gateways()).filter(|number| stack.gateway(*number).is_some());
-        for number in running {
-            let ready = stack.client_of(number)?.get(READY_PATH).send()?;
-            if ready.status != 503 {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     /// Logs out at companion 0 somewhere in the midst of it.
